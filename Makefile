@@ -1,0 +1,65 @@
+# The table of contents of everyday work: `make` alone lists it.
+# Every target first asks scripts/prepare for what a fresh Debian machine with Rust lacks.
+
+# A rustup that was installed in this very login is not on the PATH yet.
+export PATH := $(PATH):$(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin
+
+CARGO ?= cargo
+# The dependencies are those of Cargo.lock, or the build stops.
+LOCKED ?= --locked
+# What the demo is given: make demo ARGS='--seed 7'
+ARGS ?=
+# How much more than `make test` a soak does: the cases of property tests that name no number of their own, and
+# WAYFARER_SOAK for rounds of kills and random stories.
+SOAK_CASES ?= 20000
+SOAK_ROUNDS ?= 2000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format docs bench soak build no-c ci install prepare clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '%-16s %s\n' "$$name" "$$text"; done
+
+demo: prepare ## two dialects, two gates and an operator, in half a minute; ARGS='--seed 7'
+	@$(CARGO) run $(LOCKED) --quiet --release --no-default-features -- demo $(ARGS)
+
+test: prepare ## every test of the workspace, those in the documentation too
+	$(CARGO) test $(LOCKED) --workspace
+
+lint: prepare ## formatting and clippy, where a warning is an error
+	@scripts/prepare rustfmt clippy
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
+
+format: ## format the source in place
+	@scripts/prepare rustfmt
+	$(CARGO) fmt --all
+
+docs: prepare ## the documentation of the source, in target/doc, where a warning is an error
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps --workspace
+
+bench: prepare ## the benchmarks; one of them: make bench ARGS=gate
+	$(CARGO) bench $(LOCKED) --benches -- $(ARGS)
+
+soak: prepare ## the tests that kill, restore and compare, for an hour rather than for a minute
+	PROPTEST_CASES=$(SOAK_CASES) WAYFARER_SOAK=$(SOAK_ROUNDS) \
+		$(CARGO) test $(LOCKED) --workspace --release
+
+build: prepare ## the binary as it is released: target/release/wayfarer
+	$(CARGO) build $(LOCKED) --release
+
+no-c: prepare ## the build without features, and the proof that it compiles no C
+	scripts/no-c
+
+ci: ## what a change must pass: lint, docs, no-c, test
+	.ci/run
+
+install: prepare ## the binary into cargo's directory of programs
+	$(CARGO) install $(LOCKED) --path .
+
+prepare: ## install what is missing, or say what it is
+	@scripts/prepare cargo cc
+
+clean: ## throw away what was built
+	$(CARGO) clean

@@ -1,0 +1,3 @@
+//! Wayfarer executes customer journeys.
+
+pub mod model;

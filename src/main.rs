@@ -1,0 +1,3 @@
+//! `wayfarer`: arguments → configuration → a verb → an exit code.
+
+fn main() {}

@@ -1,0 +1,14 @@
+//! The words everyone shares: time, values, events, hashes and the wire forms of what leaves.
+//!
+//! Nothing here decides anything, and nothing here knows who uses it.
+
+pub mod time;
+pub mod value;
+pub mod hash;
+pub mod event;
+pub mod input;
+pub mod wire;
+
+pub use event::{Event, EventKind};
+pub use time::{Interval, Timestamp};
+pub use value::{Slots, Value};
