@@ -1,3 +1,5 @@
 //! Wayfarer executes customer journeys.
 
 pub mod model;
+pub mod lifecycle;
+pub mod journey;

@@ -1,0 +1,4 @@
+//! Journeys: as written.
+
+pub mod definition;
+pub mod dates;
