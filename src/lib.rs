@@ -3,3 +3,4 @@
 pub mod model;
 pub mod lifecycle;
 pub mod journey;
+pub mod ingest;
