@@ -4,3 +4,4 @@ pub mod model;
 pub mod lifecycle;
 pub mod journey;
 pub mod ingest;
+pub mod engine;
