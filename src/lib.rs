@@ -5,3 +5,4 @@ pub mod lifecycle;
 pub mod journey;
 pub mod ingest;
 pub mod engine;
+pub mod control;

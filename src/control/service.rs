@@ -1,0 +1,220 @@
+//! What the HTTP API asks of the running process: one trait, so that the API knows no threads and no journal.
+//!
+//! Every call blocks until its answer is true: an accepted message is durable, an answered command is committed by
+//! every shard (G11). The API calls it from blocking tasks.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Record, Refused};
+use crate::engine::hold::Preview;
+use crate::lifecycle::{Gates, Verb};
+use crate::model::Timestamp;
+use crate::model::input::Selection;
+
+/// What kind of record is to be accepted into the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AcceptedKind {
+    /// A Segment message about a user.
+    Event,
+    /// An entry by API: `{"journey": …, "user": …, "properties": {…}}`.
+    Enter,
+    /// A row of an audience list, in the form of [`AcceptedKind::Enter`].
+    Row,
+    /// A provider's report: `{"kind": …, "user": …, "journey": …, "version": …, "node": …}`.
+    Receipt,
+    /// A removal: `{"journey": …, "user": …}`.
+    Remove,
+    /// A deletion: `{"user": …}`.
+    Delete,
+}
+
+/// One record to be accepted, already checked: its user decides its shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// What it is.
+    pub kind: AcceptedKind,
+    /// Whom it is about.
+    pub user: String,
+    /// Its JSON.
+    pub bytes: Vec<u8>,
+}
+
+/// Why something cannot be done now, although nothing is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this cannot be done at present: {0}")]
+pub struct Unavailable(pub String);
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Every shard has committed the epoch: after this no node starts under the old gate.
+    Done {
+        /// The epoch.
+        epoch: u64,
+    },
+    /// The command is durable and will take effect; these shards have not committed it yet.
+    Pending {
+        /// The epoch.
+        epoch: u64,
+        /// The shards that have not.
+        shards: Vec<u16>,
+    },
+}
+
+/// Why a command was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// It was judged and refused.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// It could not be written.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// A journey as operators see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct JourneyView {
+    /// The id.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Whose states and verbs it has.
+    pub dialect: String,
+    /// Its state now.
+    pub state: String,
+    /// Its gates now.
+    pub gates: Gates,
+    /// The verbs that an operator may give now.
+    pub allowed: Vec<Verb>,
+    /// For commands that expect one.
+    pub revision: u64,
+    /// The live version.
+    pub version: Option<u32>,
+    /// Who made it, and when.
+    pub created_by: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it go live.
+    pub published_by: Option<String>,
+    /// When it went live.
+    pub published_at: Option<Timestamp>,
+    /// Why the system stopped it, if it did.
+    pub failure: Option<String>,
+    /// The counts of each version.
+    pub versions: Vec<VersionView>,
+    /// How often entry was refused, by reason.
+    pub refused: Vec<(String, u64)>,
+}
+
+/// The counts of one version over all shards.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// The version.
+    pub version: u32,
+    /// Enrollments created.
+    pub entered: u64,
+    /// Enrollments that came from another version.
+    pub moved_in: u64,
+    /// Enrollments that went to another version.
+    pub moved_out: u64,
+    /// Waiting now.
+    pub waiting: u64,
+    /// Held now.
+    pub held: u64,
+    /// Queued by a send node's rate now.
+    pub at_send: u64,
+    /// Draining now.
+    pub draining: u64,
+    /// Left, by reason.
+    pub exited: Vec<(String, u64)>,
+    /// Reached a goal.
+    pub converted: u64,
+    /// Messages handed over, by node.
+    pub sent: Vec<(String, u64)>,
+    /// Whether the conservation identity holds.
+    pub conserved: bool,
+}
+
+/// Whether the process does its work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// Whether events are being processed.
+    pub ready: bool,
+    /// Why not, in a sentence.
+    pub why: Option<String>,
+}
+
+/// One dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectView {
+    /// Its number in the dead-letter log.
+    pub number: u64,
+    /// Which log it came from.
+    pub source: String,
+    /// Its position there.
+    pub offset: u64,
+    /// The reason's stable code.
+    pub code: String,
+    /// The reason.
+    pub message: String,
+    /// The original bytes, base 64.
+    pub bytes: String,
+}
+
+/// The running process, as the HTTP API sees it.
+pub trait Service: Send + Sync + 'static {
+    /// Accepts records: they are durable when this returns.
+    ///
+    /// # Errors
+    /// If the journal takes nothing now; none of them was accepted then.
+    fn accept(&self, records: Vec<Accepted>) -> Result<(), Unavailable>;
+
+    /// Gives a command, and waits until every shard has committed it, at most for `wait`.
+    ///
+    /// # Errors
+    /// If it is refused, or cannot be written.
+    fn command(&self, record: Record, wait: Duration) -> Result<Answer, CommandError>;
+
+    /// Uploads the rows of a journey's list: users and their fields as JSON objects; then gives the manifest.
+    ///
+    /// # Errors
+    /// As [`Service::command`].
+    fn upload(
+        &self,
+        record: Record,
+        rows: Vec<(String, Vec<u8>)>,
+        wait: Duration,
+    ) -> Result<Answer, CommandError>;
+
+    /// All journeys, in the order of creation.
+    fn journeys(&self) -> Vec<JourneyView>;
+
+    /// What a release would do, over all shards; `None` if there is no such journey.
+    ///
+    /// # Errors
+    /// If some shard does not answer in time: a part of the sum is no answer.
+    fn preview(&self, journey: &str, selection: &Selection) -> Result<Option<Preview>, Unavailable>;
+
+    /// Everything told of one user: transitions and refusals as JSON lines, oldest first.
+    ///
+    /// # Errors
+    /// If what is stored cannot be read now.
+    fn explain(&self, user: &str, journey: Option<&str>) -> Result<Vec<String>, Unavailable>;
+
+    /// Dead letters from that number on.
+    ///
+    /// # Errors
+    /// If what is stored cannot be read now.
+    fn rejects(&self, from: u64, max: usize) -> Result<Vec<RejectView>, Unavailable>;
+
+    /// Whether the process does its work.
+    fn health(&self) -> Health;
+
+    /// The metrics in Prometheus' text format.
+    fn metrics(&self) -> String;
+}

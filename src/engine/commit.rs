@@ -1,0 +1,476 @@
+//! Between two commits: what was touched, how it looked before, and what the commit writes.
+//!
+//! The page of a user is encoded when it is touched first. That pays twice: for the digest, and for the undo that an
+//! unknown outcome of the commit needs. A commit that is known to have happened forgets the old pages.
+
+use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
+
+use super::cycle::Cycle;
+use super::input::Input;
+use super::journey_state::Kept;
+use super::page;
+use super::profile::Profile;
+use super::shard::{Context, Shard, State};
+use super::statistics::Statistics;
+use super::storage::NONE;
+use super::warm::WARM_MAX;
+use crate::journey::catalog::{Catalog, JourneyIndex, PlanIndex};
+use crate::model::Timestamp;
+
+/// Where a commit writes its changes: the journal's record of this shard's state.
+pub trait StateSink {
+    /// The record `key` has this value from now on.
+    fn put(&mut self, key: &[u8], value: &[u8]);
+    /// There is no record `key` any more.
+    fn delete(&mut self, key: &[u8]);
+}
+
+/// What kind of record a key names: its first byte.
+pub mod key {
+    /// A user's page; then the user's id.
+    pub const USER: u8 = b'u';
+    /// A journey's state in the shard; then its number, big-endian.
+    pub const JOURNEY: u8 = b'j';
+    /// The totals of a version; then the plan's number, big-endian.
+    pub const TOTALS: u8 = b't';
+    /// One hour of a version; then the plan's number and the hour's beginning, big-endian.
+    pub const HOUR: u8 = b'h';
+    /// Message ids that were seen; then the generation and the commit's number, big-endian.
+    pub const DUPLICATES: u8 = b'd';
+}
+
+/// What a commit says of the shard besides its records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committing {
+    /// The number of the commit, from 1.
+    pub seq: u64,
+    /// The shard's meta: opaque to the journal, read back by [`Shard::restore`](crate::engine::restore::Restore).
+    pub meta: Vec<u8>,
+    /// What was read in which order: see [`crate::engine::cycle`].
+    pub cycle: Vec<u8>,
+    /// Versions whose conservation identity does not hold (I13): never any, or there is a bug.
+    pub not_conserved: Vec<PlanIndex>,
+}
+
+#[derive(Debug)]
+struct Touched {
+    user: u32,
+    /// Where the page before lies; empty if there was none.
+    before: (usize, usize),
+}
+
+/// What happened since the last commit.
+#[derive(Debug, Default)]
+pub(super) struct Interval {
+    touched: Vec<Touched>,
+    pages: Vec<u8>,
+    journeys: Vec<(JourneyIndex, Kept)>,
+    /// By plan: the statistics as they were committed last. Valid for the numbers in `counted`.
+    statistics: Vec<Statistics>,
+    counted: Vec<PlanIndex>,
+    closed_hours: Vec<(PlanIndex, Timestamp, Vec<u64>)>,
+    pub(super) cycle: Cycle,
+    before: Option<Before>,
+    key: Vec<u8>,
+    page: Vec<u8>,
+    pub(super) seq: u64,
+    pub(super) digest: u128,
+    /// Records of message ids that will be deleted: generation and commit.
+    pub(super) duplicates: Vec<(u64, u64)>,
+    pending_duplicates: Vec<(u64, u64)>,
+    pending_digest: u128,
+}
+
+/// What is small enough to be kept whole.
+#[derive(Debug)]
+struct Before {
+    now: Timestamp,
+    epoch: u64,
+    next_entry: u64,
+    positions: Vec<(u8, u64)>,
+    catalog: std::sync::Arc<Catalog>,
+}
+
+impl Interval {
+    pub(super) fn note(&mut self, now: Timestamp, input: &Input<'_>, shard_time: Timestamp) {
+        self.cycle.note(now.max(shard_time), input);
+    }
+
+    /// What deriving has touched is no change.
+    pub(super) fn forget_journeys(&mut self) {
+        self.journeys.clear();
+    }
+}
+
+impl Shard {
+    /// Before the first input of an interval: keeps what an undo needs.
+    pub(super) fn begin(&mut self) {
+        if self.state.interval.before.is_none() {
+            self.state.interval.before = Some(Before {
+                now: self.state.now,
+                epoch: self.state.epoch,
+                next_entry: self.state.next_entry,
+                positions: self.state.positions.clone(),
+                catalog: std::sync::Arc::clone(&self.catalog),
+            });
+        }
+    }
+
+    /// Whether anything happened since the last commit that a commit must carry.
+    #[must_use]
+    pub fn is_dirty(&self) -> bool {
+        self.state.interval.before.is_some()
+    }
+
+    /// Writes what changed since the last commit. Afterwards the journal's answer decides: [`Shard::committed`] or
+    /// [`Shard::undo`].
+    pub fn commit(&mut self, sink: &mut dyn StateSink) -> Committing {
+        let state = &mut self.state;
+        let mut interval = std::mem::take(&mut state.interval);
+        interval.pending_digest = interval.digest;
+        state.write_pages(&mut interval, sink);
+        state.write_journeys(&mut interval, sink);
+        let not_conserved = state.write_statistics(&mut interval, sink);
+        state.write_duplicates(&mut interval, sink);
+        let seq = interval.seq + 1;
+        let mut cycle = Vec::new();
+        interval.cycle.encode(&mut cycle);
+        let meta = super::restore::encode_meta(state, seq, interval.pending_digest);
+        state.interval = interval;
+        Committing { seq, meta, cycle, not_conserved }
+    }
+
+    /// The commit is known to have happened: what was before is forgotten, and users who left nothing behind are gone.
+    pub fn committed(&mut self) {
+        let state = &mut self.state;
+        let mut interval = std::mem::take(&mut state.interval);
+        interval.seq += 1;
+        interval.digest = interval.pending_digest;
+        interval.duplicates = std::mem::take(&mut interval.pending_duplicates);
+        for touched in interval.touched.drain(..) {
+            state.users[touched.user].touched = NONE;
+            state.forget_if_empty(touched.user);
+        }
+        interval.pages.clear();
+        for (journey, _) in interval.journeys.drain(..) {
+            state.journeys[usize::from(journey)].dirty = false;
+        }
+        for plan in interval.counted.drain(..) {
+            state.statistics[usize::from(plan)].dirty = false;
+        }
+        interval.closed_hours.clear();
+        interval.cycle.clear();
+        interval.before = None;
+        state.dedupe.commit();
+        state.interval = interval;
+    }
+
+    /// The commit is known not to have happened, or its inputs are to be taken again: everything is as it was.
+    pub fn undo(&mut self) {
+        let mut interval = std::mem::take(&mut self.state.interval);
+        let Some(before) = interval.before.take() else {
+            self.state.interval = interval;
+            return;
+        };
+        let state = &mut self.state;
+        state.dedupe.undo();
+        for touched in interval.touched.drain(..).rev() {
+            state.users[touched.user].touched = NONE;
+            state.clear_user(touched.user);
+            let page = &interval.pages[touched.before.0..touched.before.1];
+            if page.is_empty() {
+                state.forget_if_empty(touched.user);
+            } else {
+                let read = state.read_page(touched.user, page);
+                debug_assert!(read.is_ok(), "a page that was just written reads back");
+            }
+        }
+        interval.pages.clear();
+        for (journey, kept) in interval.journeys.drain(..) {
+            state.journeys[usize::from(journey)].set_kept(kept);
+        }
+        for plan in interval.counted.drain(..) {
+            state.statistics[usize::from(plan)].clone_from(&interval.statistics[usize::from(plan)]);
+        }
+        interval.closed_hours.clear();
+        interval.pending_duplicates.clear();
+        interval.cycle.clear();
+        state.now = before.now;
+        state.epoch = before.epoch;
+        state.next_entry = before.next_entry;
+        state.positions = before.positions;
+        state.journeys.truncate(before.catalog.journeys.len());
+        state.statistics.truncate(before.catalog.plan_count());
+        state.interval = interval;
+        self.catalog = before.catalog;
+        self.derive();
+    }
+
+    /// The sum that a restored shard must reproduce: over all users' pages, in no order.
+    #[must_use]
+    pub fn digest(&self) -> u128 {
+        self.state.interval.digest
+    }
+
+    /// The number of the last commit.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.state.interval.seq
+    }
+}
+
+/// A user's share of the digest.
+pub(super) fn page_digest(key: &[u8], page: &[u8]) -> u128 {
+    let mut hash = Xxh3::with_seed(0x57_41_59_10);
+    hash.update(key);
+    let key = hash.digest();
+    xxh3_128_with_seed(page, key)
+}
+
+impl State {
+    /// A user's page is about to change: keeps it, once an interval.
+    pub(super) fn touch(&mut self, user: u32) {
+        if self.users[user].touched != NONE {
+            return;
+        }
+        self.users[user].touched = self.interval.touched.len() as u32;
+        let mut pages = std::mem::take(&mut self.interval.pages);
+        let start = pages.len();
+        self.encode_page(user, &mut pages);
+        self.interval.touched.push(Touched { user, before: (start, pages.len()) });
+        self.interval.pages = pages;
+    }
+
+    pub(super) fn touch_journey(&mut self, journey: JourneyIndex) {
+        let state = &mut self.journeys[usize::from(journey)];
+        if !std::mem::replace(&mut state.dirty, true) {
+            self.interval.journeys.push((journey, state.kept()));
+        }
+    }
+
+    /// Statistics of a version are about to change: keeps them, once an interval, and opens the hour's bucket.
+    pub(super) fn touch_statistics(&mut self, cx: &Context<'_>, plan: PlanIndex) {
+        let at = usize::from(plan);
+        let statistics = &mut self.statistics[at];
+        if !std::mem::replace(&mut statistics.dirty, true) {
+            while self.interval.statistics.len() <= at {
+                self.interval.statistics.push(statistics.clone());
+            }
+            self.interval.statistics[at].clone_from(statistics);
+            self.interval.statistics[at].dirty = false;
+            self.interval.counted.push(plan);
+        }
+        if statistics.is_over(self.now)
+            && let Some((hour, bucket)) = statistics.roll(self.now, &cx.catalog.plan(plan).zone)
+        {
+            self.interval.closed_hours.push((plan, hour, bucket));
+        }
+    }
+
+    fn encode_page(&self, user: u32, out: &mut Vec<u8>) {
+        let user = &self.users[user];
+        let profile = if user.profile == NONE { &[][..] } else { self.profiles.get(user.profile) };
+        let mut at = user.first;
+        let list = std::iter::from_fn(|| {
+            let e = (at != NONE).then(|| &self.enrollments[at])?;
+            at = e.next;
+            Some(e)
+        });
+        page::encode(profile, list, &self.cold, out);
+    }
+
+    fn write_pages(&self, interval: &mut Interval, sink: &mut dyn StateSink) {
+        let (mut key, mut page) = (std::mem::take(&mut interval.key), std::mem::take(&mut interval.page));
+        for (n, touched) in interval.touched.iter().enumerate() {
+            if n % WARM_MAX == 0 {
+                let next = interval.touched[n..].iter().take(WARM_MAX).map(|t| t.user);
+                std::hint::black_box(self.warm_users(next));
+            }
+            key.clear();
+            key.push(key::USER);
+            self.users[touched.user].id.write_bytes_to(&self.ids, &mut key);
+            page.clear();
+            self.encode_page(touched.user, &mut page);
+            let before = &interval.pages[touched.before.0..touched.before.1];
+            if before == page {
+                continue;
+            }
+            if !before.is_empty() {
+                interval.pending_digest = interval.pending_digest.wrapping_sub(page_digest(&key, before));
+            }
+            if page.is_empty() {
+                sink.delete(&key);
+            } else {
+                interval.pending_digest = interval.pending_digest.wrapping_add(page_digest(&key, &page));
+                sink.put(&key, &page);
+            }
+        }
+        (interval.key, interval.page) = (key, page);
+    }
+
+    fn write_journeys(&self, interval: &mut Interval, sink: &mut dyn StateSink) {
+        for (journey, before) in &interval.journeys {
+            let kept = self.journeys[usize::from(*journey)].kept();
+            if kept == *before {
+                continue;
+            }
+            let [high, low] = journey.to_be_bytes();
+            interval.page.clear();
+            kept.encode(&mut interval.page);
+            sink.put(&[key::JOURNEY, high, low], &interval.page);
+        }
+    }
+
+    fn write_statistics(&self, interval: &mut Interval, sink: &mut dyn StateSink) -> Vec<PlanIndex> {
+        let mut not_conserved = Vec::new();
+        let page = &mut interval.page;
+        let mut put = |kind: u8, plan: PlanIndex, hour: Option<Timestamp>, counts: &[u64]| {
+            let mut key = vec![kind];
+            key.extend_from_slice(&plan.to_be_bytes());
+            key.extend(hour.into_iter().flat_map(|h| h.0.to_be_bytes()));
+            page.clear();
+            for &n in counts {
+                super::cold::put_varint(page, n);
+            }
+            sink.put(&key, page);
+        };
+        for (plan, hour, bucket) in &interval.closed_hours {
+            put(key::HOUR, *plan, Some(*hour), bucket);
+        }
+        for &plan in &interval.counted {
+            let statistics = &self.statistics[usize::from(plan)];
+            let (totals, hour, bucket) = statistics.parts();
+            put(key::TOTALS, plan, None, totals);
+            if hour != Timestamp::MIN {
+                put(key::HOUR, plan, Some(hour), bucket);
+            }
+            if !statistics.is_conserved() {
+                not_conserved.push(plan);
+            }
+        }
+        not_conserved
+    }
+
+    fn write_duplicates(&self, interval: &mut Interval, sink: &mut dyn StateSink) {
+        let record_key = |generation: u64, seq: u64| {
+            let mut key = vec![key::DUPLICATES];
+            key.extend_from_slice(&generation.to_be_bytes());
+            key.extend_from_slice(&seq.to_be_bytes());
+            key
+        };
+        let seq = interval.seq + 1;
+        let mut records = interval.duplicates.clone();
+        for added in self.dedupe.added() {
+            let mut value = added.started.0.to_le_bytes().to_vec();
+            value.extend(added.fingerprints.iter().flat_map(|f| f.to_le_bytes()));
+            sink.put(&record_key(added.generation, seq), &value);
+            records.push((added.generation, seq));
+            records.retain(|&(generation, seq)| {
+                let keep = generation + 1 >= added.generation;
+                if !keep {
+                    sink.delete(&record_key(generation, seq));
+                }
+                keep
+            });
+        }
+        interval.pending_duplicates = records;
+    }
+
+    /// Forgets a user who has neither enrollments nor a profile.
+    fn forget_if_empty(&mut self, user: u32) {
+        let u = self.users[user];
+        if u.first != NONE || u.profile != NONE {
+            return;
+        }
+        let id = u.id.to_text(&self.ids);
+        self.index.remove(crate::model::hash::user_hash(&id), |handle| handle == user);
+        u.id.free(&mut self.ids);
+        self.users.remove(user);
+    }
+
+    /// Takes everything of a user out of the structures but the user itself.
+    fn clear_user(&mut self, user: u32) {
+        while self.users[user].first != NONE {
+            let handle = self.users[user].first;
+            self.unlink(handle);
+        }
+        self.profiles.remove(self.users[user].profile);
+        self.users[user].profile = NONE;
+    }
+
+    /// Puts a page's profile and enrollments under a user that has none. Derived structures follow in `derive`.
+    pub(super) fn read_page(&mut self, user: u32, bytes: &[u8]) -> Result<(), page::PageError> {
+        let mut page = page::Page::open(bytes)?;
+        if !page.profile.is_empty() {
+            self.users[user].profile = self.profiles.insert(page.profile);
+        }
+        while let Some((mut e, cold)) = page.next(user)? {
+            e.cold = if cold.is_empty() { NONE } else { self.cold.insert(cold) };
+            let handle = self.enrollments.insert(e);
+            self.append(user, handle);
+        }
+        Ok(())
+    }
+
+    /// The profile of a user into the scratch; an empty one if there is none.
+    pub(super) fn load_profile(&self, cx: &mut Context<'_>, user: Option<u32>) {
+        let attributes = cx.catalog.attributes().names().len();
+        match user.map(|u| self.users[u].profile) {
+            Some(profile) if profile != NONE => {
+                cx.scratch.profile.decode(self.profiles.get(profile), attributes);
+            }
+            _ => cx.scratch.profile.clear(attributes),
+        }
+    }
+
+    pub(super) fn load_profile_of(&self, cx: &mut Context<'_>, handle: u32) {
+        self.load_profile(cx, Some(self.enrollments[handle].user));
+    }
+
+    /// Stores the profile that is in the scratch. The user must have been touched.
+    pub(super) fn store_profile(&mut self, cx: &mut Context<'_>, user: u32) {
+        let scratch = &mut *cx.scratch;
+        scratch.bytes.clear();
+        scratch.profile.encode(&mut scratch.bytes);
+        let old = self.users[user].profile;
+        self.users[user].profile = self.profiles.replace(old, &scratch.bytes);
+    }
+
+    /// Changes a user's profile; marks that cannot matter any more go on this occasion.
+    pub(super) fn change_profile(
+        &mut self,
+        cx: &mut Context<'_>,
+        user: u32,
+        change: impl FnOnce(&mut Profile),
+    ) {
+        self.touch(user);
+        self.load_profile(cx, Some(user));
+        let (now, journeys) = (self.now, &self.journeys);
+        cx.scratch.profile.marks.retain(|m| {
+            let over = journeys[usize::from(m.journey)].stopped_at.is_some();
+            match m.kind {
+                super::profile::MarkKind::Convertible => m.at >= now,
+                super::profile::MarkKind::Entered | super::profile::MarkKind::Left => !over,
+            }
+        });
+        change(&mut cx.scratch.profile);
+        self.store_profile(cx, user);
+    }
+
+    /// The cold part of an enrollment into the scratch.
+    pub(super) fn load_cold(&self, cx: &mut Context<'_>, handle: u32) {
+        let e = &self.enrollments[handle];
+        let variables = cx.catalog.plan(e.plan).variables.len();
+        let bytes = if e.cold == NONE { &[][..] } else { self.cold.get(e.cold) };
+        cx.scratch.cold.decode(bytes, variables);
+    }
+
+    /// Stores the cold part that is in the scratch. The user must have been touched.
+    pub(super) fn store_cold(&mut self, cx: &mut Context<'_>, handle: u32) {
+        let scratch = &mut *cx.scratch;
+        scratch.encoded.clear();
+        scratch.cold.encode(&mut scratch.encoded);
+        let old = self.enrollments[handle].cold;
+        self.enrollments[handle].cold = self.cold.replace(old, &scratch.encoded);
+    }
+}

@@ -1,0 +1,130 @@
+//! What a commit read, in which order: with it and the logs, every decision can be made again (protocol 1).
+//!
+//! Runs of records of one log are one entry. A log that remembers its append times needs no times here; of one that
+//! does not (a followed file), the time at which the shard took a record is part of the run.
+
+use super::cold::{put_varint, take, take_varint};
+use super::input::Input;
+use crate::model::Timestamp;
+
+/// Logs from this number on do not remember append times.
+pub const UNTIMED_SOURCES: u8 = 128;
+
+/// One step of a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Records of a log, from the first to the last offset; taken at `now` if the log does not remember times.
+    Records {
+        /// Which log.
+        source: u8,
+        /// The first offset.
+        first: u64,
+        /// The last offset.
+        last: u64,
+        /// When, if the log does not know.
+        now: Option<Timestamp>,
+    },
+    /// An epoch.
+    Epoch {
+        /// At which time of the shard.
+        now: Timestamp,
+        /// Its number.
+        number: u64,
+    },
+    /// Timers.
+    Wake {
+        /// Up to which time.
+        now: Timestamp,
+        /// How many at most.
+        max: u64,
+    },
+    /// A turn of the releases.
+    Release {
+        /// At which time.
+        now: Timestamp,
+        /// How many at most.
+        max: u64,
+    },
+}
+
+/// The steps of the interval under way.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cycle {
+    steps: Vec<Step>,
+}
+
+impl Cycle {
+    pub(super) fn clear(&mut self) {
+        self.steps.clear();
+    }
+
+    pub(super) fn note(&mut self, at: Timestamp, input: &Input<'_>) {
+        let step = match input {
+            Input::Record(record) => {
+                let time = (record.source >= UNTIMED_SOURCES).then_some(at);
+                if let Some(Step::Records { source, last, now, .. }) = self.steps.last_mut()
+                    && *source == record.source
+                    && *now == time
+                {
+                    *last = record.offset;
+                    return;
+                }
+                Step::Records { source: record.source, first: record.offset, last: record.offset, now: time }
+            }
+            Input::Epoch(epoch) => Step::Epoch { now: at, number: epoch.number },
+            Input::Wake { max } => Step::Wake { now: at, max: *max as u64 },
+            Input::Release { max } => Step::Release { now: at, max: *max as u64 },
+        };
+        self.steps.push(step);
+    }
+
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+        let put_time = |out: &mut Vec<u8>, at: Timestamp| out.extend_from_slice(&at.0.to_le_bytes());
+        for step in &self.steps {
+            match *step {
+                Step::Records { source, first, last, now } => {
+                    out.push(if now.is_some() { 1 } else { 0 });
+                    out.push(source);
+                    put_varint(out, first);
+                    put_varint(out, last);
+                    if let Some(now) = now {
+                        put_time(out, now);
+                    }
+                }
+                Step::Epoch { now, number } => {
+                    out.push(2);
+                    put_time(out, now);
+                    put_varint(out, number);
+                }
+                Step::Wake { now, max } | Step::Release { now, max } => {
+                    out.push(if matches!(step, Step::Wake { .. }) { 3 } else { 4 });
+                    put_time(out, now);
+                    put_varint(out, max);
+                }
+            }
+        }
+    }
+}
+
+/// Reads the steps of a commit; `None` if they are damaged.
+#[must_use]
+pub fn decode(mut bytes: &[u8]) -> Option<Vec<Step>> {
+    let bytes = &mut bytes;
+    let mut steps = Vec::new();
+    while let Some(tag) = take(bytes, 1) {
+        let time = |bytes: &mut &[u8]| Some(Timestamp(i64::from_le_bytes(take(bytes, 8)?.try_into().ok()?)));
+        steps.push(match tag[0] {
+            0 | 1 => {
+                let source = take(bytes, 1)?[0];
+                let (first, last) = (take_varint(bytes), take_varint(bytes));
+                let now = if tag[0] == 1 { Some(time(bytes)?) } else { None };
+                Step::Records { source, first, last, now }
+            }
+            2 => Step::Epoch { now: time(bytes)?, number: take_varint(bytes) },
+            3 => Step::Wake { now: time(bytes)?, max: take_varint(bytes) },
+            4 => Step::Release { now: time(bytes)?, max: take_varint(bytes) },
+            _ => return None,
+        });
+    }
+    Some(steps)
+}
