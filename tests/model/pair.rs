@@ -1,0 +1,403 @@
+//! One story through the engine and the reference at once. The one place here that knows how either is driven.
+//!
+//! Compared after every step: sends, movements, refusals (as sets of what happened in the step: the order between
+//! users at one instant is nobody's promise), gates, who is where at which node, and the counts of every version.
+//! Entry numbers and keys are not compared, but no key may come twice.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde_json::Value as Json;
+use wayfarer::control::{Act, Command as Asked, Fold, Manifest, Record as ControlRecord};
+use wayfarer::engine::journey_state::{JourneyState, RefusalReason};
+use wayfarer::engine::statistics::{ExitReason, Flow, NodeFlow, Place};
+use wayfarer::engine::{Body, Effects, Entry, Input, Receipt, Record, Setup, Shard};
+use wayfarer::ingest::decode::decode;
+use wayfarer::journey::definition::Definition;
+use wayfarer::lifecycle::{EntryGate, MovementGate, Role, Verb};
+use wayfarer::model::Timestamp;
+use wayfarer::model::hash::shard_of;
+use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
+use wayfarer_reference::workload::{MIDNIGHT, Step, Story, What};
+use wayfarer_reference::{Command, Counts, Position, World};
+
+/// The list of a journey: its rows are fed while entry is open (G8).
+#[derive(Default)]
+struct List {
+    rows: VecDeque<(String, Json)>,
+    ended: bool,
+    done: bool,
+}
+
+/// An engine of some shards, and the reference.
+pub(crate) struct Pair {
+    pub(crate) world: World,
+    fold: Fold,
+    shards: Vec<Shard>,
+    effects: Effects,
+    offset: u64,
+    control: u64,
+    lists: BTreeMap<String, List>,
+    keys: BTreeSet<String>,
+    /// How many sends, movements and refusals of the reference were compared.
+    seen: [usize; 3],
+}
+
+type Compared = Result<(), String>;
+
+impl Pair {
+    /// Both worlds with a story's journeys, live at minute nought.
+    pub(crate) fn new(story: &Story) -> Result<Self, String> {
+        let shards = (0..story.shards).map(|n| Shard::new(Setup::of(n, story.shards))).collect();
+        let mut pair = Self {
+            world: World::new(story.shards),
+            fold: Fold::new(),
+            shards,
+            effects: Effects::with_feed(),
+            offset: 0,
+            control: 0,
+            lists: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            seen: [0; 3],
+        };
+        let midnight = Timestamp(MIDNIGHT);
+        for journey in &story.journeys {
+            pair.put(midnight, journey)?;
+            if let Some(list) = &journey.entry.list {
+                let manifest = Manifest { list: list.clone(), rows: 1 };
+                pair.control(midnight, &journey.id, Asked::List(manifest), Role::Operator)?;
+                pair.lists.insert(journey.id.clone(), List::default());
+            }
+            let verb = if journey.dialect == "antsomi" { "activate" } else { "publish" };
+            pair.act(midnight, &Command::new(&journey.id, verb))?;
+        }
+        Ok(pair)
+    }
+
+    /// One step of a story.
+    pub(crate) fn step(&mut self, step: &Step) -> Compared {
+        let now = step.at;
+        match &step.what {
+            What::Event(json) => {
+                self.world.event(now, json);
+                let bytes = json.to_string();
+                let event = decode(bytes.as_bytes()).map_err(|reject| format!("{reject:?}"))?;
+                self.record(now, &event.user, Body::Event(&event));
+            }
+            What::Enter(journey, user, payload) => {
+                let _ = self.world.api_entry(now, journey, user, object(payload));
+                let properties = payload.to_string();
+                let entry = Entry { journey, user, properties: properties.as_bytes() };
+                self.record(now, user, Body::Enter(entry));
+            }
+            What::Row(journey, user, fields) => {
+                if let Some(list) = self.lists.get_mut(journey).filter(|list| !list.ended) {
+                    list.rows.push_back((user.clone(), fields.clone()));
+                }
+                self.pass(now);
+            }
+            What::ListEnd(journey) => {
+                if let Some(list) = self.lists.get_mut(journey) {
+                    list.ended = true;
+                }
+                self.pass(now);
+            }
+            What::Remove(journey, user) => {
+                self.world.remove_user(now, journey, user)?;
+                self.record(now, user, Body::Remove { journey, user });
+            }
+            What::Receipt(user, of, kind) => {
+                self.world.receipt(now, user, of, *kind);
+                let (journey, node) = (of.journey.as_str(), of.node.as_str());
+                let receipt = Receipt { kind: *kind, user, journey, version: of.version, node };
+                self.record(now, user, Body::Receipt(receipt));
+            }
+            What::Act(command) => self.act(now, command)?,
+            What::Put(definition) => self.put(now, definition)?,
+            What::Tick => {
+                self.world.advance(now);
+                for shard in &mut self.shards {
+                    // A few at a time, as a worker that serves others meanwhile.
+                    while shard.handle(now, Input::Wake { max: 3 }, &mut self.effects).more_due {}
+                }
+            }
+            What::Release(max) => {
+                self.world.before(now);
+                self.world.release(*max);
+                for shard in &mut self.shards {
+                    let _ = shard.handle(now, Input::Release { max: *max }, &mut self.effects);
+                }
+            }
+        }
+        self.feed_lists(now)?;
+        self.compare()
+    }
+
+    fn act(&mut self, now: Timestamp, command: &Command) -> Compared {
+        let by_reference = self.world.act(now, command);
+        let act = Act {
+            selection: command.selection.clone(),
+            keep_held: command.keep_held,
+            ..Act::from(command.verb.parse::<Verb>().map_err(|e| e.to_string())?)
+        };
+        let role = if command.system { Role::System } else { Role::Operator };
+        let by_engine = self.control(now, &command.journey, Asked::Act(act), role);
+        same_answer(&command.verb, &by_reference, &by_engine)
+    }
+
+    fn put(&mut self, now: Timestamp, definition: &Definition) -> Compared {
+        let by_reference = self.world.put(now, definition.clone());
+        let put = Asked::Put { definition: Box::new(definition.clone()) };
+        let by_engine = self.control(now, &definition.id, put, Role::Operator);
+        same_answer("put", &by_reference, &by_engine)
+    }
+
+    fn control(&mut self, now: Timestamp, journey: &str, command: Asked, role: Role) -> Compared {
+        let offset = self.control;
+        self.control += 1;
+        let (id, actor, journey) = (format!("c{offset}"), "test".to_owned(), journey.to_owned());
+        let record = ControlRecord { id, at: None, actor, role, journey, expect: None, command };
+        let answer = self.fold.apply(offset, now, &record);
+        for shard in &mut self.shards {
+            let skip = Input::Record(Record { source: 1, offset, body: Body::Skip });
+            let input = answer.as_ref().map_or(skip, |(epoch, _)| Input::Epoch(epoch));
+            let _ = shard.handle(now, input, &mut self.effects);
+        }
+        answer.map(drop).map_err(|refused| refused.to_string())
+    }
+
+    /// A record of one user's; the other shards learn the time.
+    fn record(&mut self, now: Timestamp, user: &str, body: Body<'_>) {
+        let own = usize::from(shard_of(user, self.shards.len() as u16));
+        let offset = self.offset;
+        self.offset += 1;
+        for (number, shard) in self.shards.iter_mut().enumerate() {
+            let body = if number == own { body } else { Body::Skip };
+            let _ = shard.handle(now, Input::Record(Record { source: 0, offset, body }), &mut self.effects);
+        }
+    }
+
+    fn pass(&mut self, now: Timestamp) {
+        self.world.before(now);
+        self.record(now, "nobody", Body::Skip);
+    }
+
+    /// A list's cursor goes on while entry is open, and to the end of a stopped journey's, all refused.
+    fn feed_lists(&mut self, now: Timestamp) -> Compared {
+        for journey in self.lists.keys().cloned().collect::<Vec<_>>() {
+            loop {
+                let open = self.world.gates(&journey).is_some_and(|gates| gates.0);
+                let stopped = matches!(self.world.state(&journey), Some("Stopped" | "Aborted"));
+                let list = self.lists.get_mut(&journey).expect("it was among the lists");
+                if !open && !stopped {
+                    break;
+                }
+                if let Some((user, fields)) = list.rows.pop_front() {
+                    self.world.list_row(now, &format!("vip-{journey}"), &user, object(&fields));
+                    let properties = fields.to_string();
+                    let entry = Entry { journey: &journey, user: &user, properties: properties.as_bytes() };
+                    self.record(now, &user, Body::Row(entry));
+                } else if open && list.ended && !list.done {
+                    list.done = true;
+                    let command = Command { system: true, ..Command::new(&journey, "list_processed") };
+                    self.act(now, &command)?;
+                } else {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self) -> Compared {
+        for shard in &mut self.shards {
+            shard.check().map_err(|violation| violation.to_string())?;
+        }
+        self.compare_effects()?;
+        self.compare_places()?;
+        self.compare_gates()?;
+        self.compare_refused()?;
+        self.compare_counts()
+    }
+
+    fn compare_effects(&mut self) -> Compared {
+        let [sends, transitions, refusals] = self.seen;
+        let by_reference = &self.world.sends[sends..];
+        let by_engine = read::<SendRecord>(&self.effects.sends);
+        for send in &by_engine {
+            if !self.keys.insert(send.key.clone()) {
+                return Err(format!("the key of {send:?} has been used before"));
+            }
+        }
+        same("sends", by_reference.iter().map(send_text), by_engine.iter().map(send_text))?;
+        let by_reference = &self.world.transitions[transitions..];
+        let by_engine = read::<TransitionRecord>(&self.effects.transitions);
+        same("movements", by_reference.iter().map(move_text), by_engine.iter().map(move_text))?;
+        let by_reference = &self.world.refusals[refusals..];
+        let by_engine = read::<RefusalRecord>(&self.effects.refusals);
+        let text = |r: &RefusalRecord| format!("{r:?}");
+        same("refusals", by_reference.iter().map(text), by_engine.iter().map(text))?;
+        self.seen = [self.world.sends.len(), self.world.transitions.len(), self.world.refusals.len()];
+        self.effects.clear();
+        Ok(())
+    }
+
+    fn compare_places(&self) -> Compared {
+        let mut by_reference: BTreeMap<(String, String, &str), u64> = BTreeMap::new();
+        for ((journey, _, _), (node, position)) in self.world.positions() {
+            let place = match position {
+                Position::Waiting { .. } | Position::Parked { .. } => Place::Waiting,
+                Position::Held { .. } => Place::Held,
+                Position::AtSend { .. } => Place::AtSend,
+                Position::Draining { .. } => Place::Draining,
+                Position::Ended { .. } => continue,
+            };
+            *by_reference.entry((journey, node.unwrap_or_default(), place.as_str())).or_default() += 1;
+        }
+        let mut by_engine = BTreeMap::new();
+        let catalog = self.fold.catalog();
+        for plan in 0..catalog.plan_count() as u16 {
+            let id = &catalog.journeys[usize::from(catalog.journey_of(plan))].id;
+            for (number, node) in catalog.plan(plan).nodes.iter().enumerate() {
+                for place in Place::ALL {
+                    let there = self.shards.iter().filter_map(|s| s.statistics(plan));
+                    let there: u64 = there.map(|s| s.at_node(number as u16, place)).sum();
+                    if there > 0 {
+                        let key = (id.to_string(), node.id.to_string(), place.as_str());
+                        *by_engine.entry(key).or_default() += there;
+                    }
+                }
+            }
+        }
+        equal("places", &by_reference, &by_engine)
+    }
+
+    fn compare_gates(&self) -> Compared {
+        let catalog = self.fold.catalog();
+        for journey in &catalog.journeys {
+            let mut by_reference = self.world.gates(&journey.id);
+            if matches!(self.world.state(&journey.id), Some("Draft" | "Designing" | "Scheduled")) {
+                // Nobody is inside yet: the vendors' tables have a dash for movement, the engine says held.
+                by_reference = by_reference.map(|(entry, _)| (entry, "held"));
+            }
+            let number = catalog.journey_index(&journey.id).expect("the catalog has its journeys");
+            for shard in &self.shards {
+                let gates = shard.journey(number).map(JourneyState::gates);
+                let by_engine = gates.map(|gates| {
+                    let movement = match gates.movement {
+                        MovementGate::Open => "open",
+                        MovementGate::Held => "held",
+                        MovementGate::Shut => "shut",
+                    };
+                    (gates.entry == EntryGate::Open, movement)
+                });
+                equal(&format!("the gates of {}", journey.id), &by_reference, &by_engine)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_refused(&self) -> Compared {
+        let mut by_engine = BTreeMap::new();
+        for (number, journey) in (0..).zip(&self.fold.catalog().journeys) {
+            for reason in RefusalReason::ALL {
+                let states = self.shards.iter().filter_map(|shard| shard.journey(number));
+                let refused: u64 = states.map(|state| state.refused(reason)).sum();
+                if refused > 0 {
+                    by_engine.insert((journey.id.to_string(), reason.as_str().to_owned()), refused);
+                }
+            }
+        }
+        equal("refusals in all", &self.world.refused(), &by_engine)
+    }
+
+    fn compare_counts(&self) -> Compared {
+        let catalog = self.fold.catalog();
+        let mut by_engine = BTreeMap::new();
+        for plan in 0..catalog.plan_count() as u16 {
+            let id = catalog.journeys[usize::from(catalog.journey_of(plan))].id.to_string();
+            let mut counts = Counts::default();
+            for statistics in self.shards.iter().filter_map(|shard| shard.statistics(plan)) {
+                counts.entered += statistics.total(Flow::Entered);
+                counts.moved_in += statistics.total(Flow::MovedIn);
+                counts.moved_out += statistics.total(Flow::MovedOut);
+                counts.converted += statistics.total(Flow::Converted);
+                counts.waiting += statistics.at(Place::Waiting);
+                counts.held += statistics.at(Place::Held);
+                counts.at_send += statistics.at(Place::AtSend);
+                counts.draining += statistics.at(Place::Draining);
+                let nodes = 0..catalog.plan(plan).nodes.len() as u16;
+                counts.sent += nodes.map(|n| statistics.total_at(n, NodeFlow::Sent)).sum::<u64>();
+                for reason in ExitReason::ALL {
+                    let left = statistics.exited(reason);
+                    if left > 0 {
+                        *counts.exited.entry(reason.as_str().to_owned()).or_default() += left;
+                    }
+                }
+            }
+            if counts != Counts::default() {
+                by_engine.insert((id, catalog.plan(plan).version), counts);
+            }
+        }
+        let mut by_reference = self.world.counts();
+        by_reference.retain(|_, counts| *counts != Counts::default());
+        equal("counts", &by_reference, &by_engine)
+    }
+}
+
+fn object(json: &Json) -> &serde_json::Map<String, Json> {
+    json.as_object().expect("payloads of stories are objects")
+}
+
+fn read<T: serde::de::DeserializeOwned>(lines: &wayfarer::engine::effects::Lines) -> Vec<T> {
+    lines.iter().map(|line| serde_json::from_slice(line).expect("a line reads back")).collect()
+}
+
+fn send_text(send: &SendRecord) -> String {
+    let mut json = serde_json::to_value(send).expect("a send is JSON");
+    json.as_object_mut().expect("a send is an object").shift_remove("key");
+    // The form in which a person compares them: by name.
+    let sorted: BTreeMap<String, Json> = serde_json::from_value(json).expect("an object");
+    let variables: BTreeMap<&String, &Json> = send.variables.iter().collect();
+    format!("{sorted:?} {variables:?}")
+}
+
+fn move_text(t: &TransitionRecord) -> String {
+    // Of those who have left, a conversion has no node to tell.
+    let node = if t.what == "converted" { None } else { t.node.as_deref() };
+    let until = t.until.map(|until| until.to_string());
+    format!("{} {} {} v{} {} {node:?} {:?} {until:?}", t.at, t.user, t.journey, t.version, t.what, t.detail)
+}
+
+/// Both hold the same, in whatever order.
+fn same(what: &str, a: impl Iterator<Item = String>, b: impl Iterator<Item = String>) -> Compared {
+    let (mut a, mut b): (Vec<_>, Vec<_>) = (a.collect(), b.collect());
+    a.sort_unstable();
+    b.sort_unstable();
+    if a == b {
+        return Ok(());
+    }
+    let mut only_engine = b.clone();
+    let mut only_reference = Vec::new();
+    for line in a {
+        match only_engine.iter().position(|other| *other == line) {
+            Some(at) => drop(only_engine.swap_remove(at)),
+            None => only_reference.push(line),
+        }
+    }
+    let (a, b) = (only_reference.join("\n    "), only_engine.join("\n    "));
+    Err(format!("{what} differ\n  only the reference:\n    {a}\n  only the engine:\n    {b}"))
+}
+
+fn equal<T: PartialEq + std::fmt::Debug>(what: &str, reference: &T, engine: &T) -> Compared {
+    if reference == engine {
+        return Ok(());
+    }
+    Err(format!("{what} differ\n  reference: {reference:?}\n  engine:    {engine:?}"))
+}
+
+fn same_answer(what: &str, reference: &Result<(), String>, engine: &Result<(), String>) -> Compared {
+    if reference.is_ok() == engine.is_ok() {
+        return Ok(());
+    }
+    Err(format!("{what} is answered differently\n  reference: {reference:?}\n  engine:    {engine:?}"))
+}
