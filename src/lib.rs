@@ -6,3 +6,4 @@ pub mod journey;
 pub mod ingest;
 pub mod engine;
 pub mod control;
+pub mod journal;

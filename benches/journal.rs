@@ -1,0 +1,110 @@
+//! What a commit costs: 1,000 and 10,000 changes of about 100 bytes with one fsync, beside fjall alone.
+//!
+//! `cargo bench --bench journal`. The ratio of the two in one run is what counts; the disk decides the rest.
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use fjall::{Database, KeyspaceCreateOptions, PersistMode};
+use tempfile::tempdir;
+use wayfarer::journal::embedded::{Embedded, EmbeddedOptions};
+use wayfarer::journal::{Append, Batch, Intake, Journal, Kind, Log, Source, Transaction};
+use wayfarer::model::Timestamp;
+
+const VALUE: [u8; 80] = [7; 80];
+
+/// Spreads keys as hashed users are spread.
+fn key(n: u64) -> [u8; 20] {
+    let mut key = [0; 20];
+    key[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    key
+}
+
+fn options() -> EmbeddedOptions {
+    EmbeddedOptions { shards: 4, reserve_bytes: 0, ..EmbeddedOptions::default() }
+}
+
+fn commits(c: &mut Criterion) {
+    for changes in [1_000u64, 10_000] {
+        let mut group = c.benchmark_group(format!("commit of {changes} changes, one fsync"));
+        group.throughput(Throughput::Elements(changes)).sample_size(20);
+        group.bench_function("fjall alone", |b| {
+            let place = tempdir().expect("a directory");
+            let db =
+                Database::builder(place.path()).manual_journal_persist(true).open().expect("fjall opens");
+            let keys = db.keyspace("k", KeyspaceCreateOptions::default).expect("a key space");
+            let mut n = 0;
+            // The journal's keys begin with a table and a shard; fjall gets keys of the same length.
+            let long = |n| [[b's', 0, 0].as_slice(), &key(n)].concat();
+            b.iter(|| {
+                let mut batch = db.batch().durability(Some(PersistMode::SyncData));
+                for _ in 0..changes {
+                    n += 1;
+                    batch.insert(&keys, long(n % 1_000_000), VALUE.as_slice());
+                }
+                batch.commit().expect("committed");
+            });
+        });
+        group.bench_function("journal: state only", |b| commit(b, changes, 0));
+        group.bench_function("journal: state, and a send for every tenth", |b| {
+            commit(b, changes, changes / 10);
+        });
+        group.finish();
+    }
+}
+
+fn commit(b: &mut criterion::Bencher<'_>, changes: u64, sends: u64) {
+    let place = tempdir().expect("a directory");
+    let log = Embedded::open(place.path(), options()).expect("the journal opens");
+    let mut worker = log.worker(&[0]).expect("a worker");
+    let mut tx = Transaction::new();
+    let (mut n, mut seq) = (0, 0);
+    b.iter(|| {
+        seq += 1;
+        tx.begin(Timestamp(1));
+        let part = tx.shard(0, seq);
+        for _ in 0..changes {
+            n += 1;
+            part.put(&key(n % 1_000_000), &VALUE);
+        }
+        for _ in 0..sends {
+            part.sends.push(&[b'x'; 300]);
+        }
+        part.set_position(Source::Events, n);
+        black_box(worker.commit(&tx).expect("committed"));
+    });
+}
+
+fn intake(c: &mut Criterion) {
+    let event = [b'e'; 443];
+    let mut group = c.benchmark_group("10,000 events of 443 bytes");
+    group.throughput(Throughput::Elements(10_000)).sample_size(20);
+    let records: Vec<_> =
+        (0..10_000).map(|n| Append { shard: n % 4, kind: Kind::Event, bytes: &event }).collect();
+    group.bench_function("accept in one batch, one fsync", |b| {
+        let place = tempdir().expect("a directory");
+        let log = Embedded::open(place.path(), options()).expect("the journal opens");
+        b.iter(|| black_box(log.append(Timestamp(1), &records).expect("accepted")));
+    });
+    group.bench_function("poll", |b| {
+        let place = tempdir().expect("a directory");
+        let log = Embedded::open(place.path(), options()).expect("the journal opens");
+        log.append(Timestamp(1), &records).expect("accepted");
+        let mut worker = log.worker(&[0, 1, 2, 3]).expect("a worker");
+        let mut batch = Batch::new();
+        let start = |worker: &mut _| (0..4).for_each(|s| Journal::start(worker, s).expect("it starts"));
+        b.iter_batched_ref(
+            || (),
+            |()| {
+                start(&mut worker);
+                worker.poll(&mut batch, 10_000).expect("polled");
+                assert_eq!(black_box(&batch).len(), 10_000);
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, commits, intake);
+criterion_main!(benches);

@@ -1,0 +1,282 @@
+//! A journal without a disk, that fails when it is told to: for tests and simulation.
+//!
+//! [`Memory`] stands for the disk and outlives what crashes: after [`Memory::crash`] every worker and every
+//! clone made before answers [`JournalError::Ended`], and [`Memory::reopen`] gives a fresh handle to what
+//! was durable. What is durable is everything answered, or with [`Memory::sync_on_demand`] only what
+//! [`Memory::sync`] saw. Faults come from a [`FaultPlan`]. Nothing here takes time, waits, or depends on a
+//! clock.
+
+mod content;
+mod faults;
+mod worker;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use self::content::Content;
+use self::faults::Script;
+pub use self::faults::{AppendFault, CommitFault, FaultPlan, PollFault};
+pub use self::worker::MemoryWorker;
+use super::error::{IntakeError, JournalError};
+use super::record::{Append, Appended, Bounds, ControlRecord, IntakeState, Item, Shard, Stream};
+use super::traits::{ControlLog, Intake, Log, Streams};
+use super::verify;
+use crate::model::Timestamp;
+
+/// Which of the lives of the process a handle belongs to.
+type Life = u64;
+
+#[derive(Debug)]
+struct Inner {
+    shards: u16,
+    content: Content,
+    /// What a crash leaves, where that is not everything.
+    synced: Option<Content>,
+    script: Script,
+    life: Life,
+    owned: BTreeSet<Shard>,
+    /// The latest time that a shard has taken for its own: nothing may be appended before it.
+    pledged: Timestamp,
+    /// Why the intake is stopped.
+    full: Option<String>,
+}
+
+impl Inner {
+    fn crash(&mut self) {
+        self.life += 1;
+        self.owned.clear();
+        self.pledged = Timestamp::MIN;
+        if let Some(synced) = &self.synced {
+            self.content = synced.clone();
+        }
+    }
+
+    fn alive(&self, life: Life) -> Result<(), JournalError> {
+        if self.life == life {
+            return Ok(());
+        }
+        Err(JournalError::Ended { reason: "the process that this handle belonged to crashed".to_owned() })
+    }
+}
+
+/// A journal in memory; a clone is another handle to the same.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    inner: Arc<Mutex<Inner>>,
+    life: Life,
+}
+
+impl Memory {
+    /// An empty journal of that many shards in which nothing goes wrong.
+    ///
+    /// # Panics
+    /// If `shards` is 0.
+    #[must_use]
+    pub fn new(shards: u16) -> Self {
+        Self::with_faults(shards, FaultPlan::default())
+    }
+
+    /// An empty journal in which `plan` goes wrong.
+    ///
+    /// # Panics
+    /// If `shards` is 0.
+    #[must_use]
+    pub fn with_faults(shards: u16, plan: FaultPlan) -> Self {
+        assert!(shards > 0, "a journal has at least one shard");
+        let inner = Inner {
+            shards,
+            content: Content::default(),
+            synced: None,
+            script: Script::new(plan),
+            life: 0,
+            owned: BTreeSet::new(),
+            pledged: Timestamp::MIN,
+            full: None,
+        };
+        Self { inner: Arc::new(Mutex::new(inner)), life: 0 }
+    }
+
+    /// Replaces what will go wrong; calls are counted from 0 again.
+    pub fn set_faults(&self, plan: FaultPlan) {
+        self.lock().script = Script::new(plan);
+    }
+
+    /// From now on a crash loses what was written after the last [`Memory::sync`].
+    pub fn sync_on_demand(&self) {
+        let mut inner = self.lock();
+        inner.synced = Some(inner.content.clone());
+    }
+
+    /// Makes everything durable.
+    pub fn sync(&self) {
+        let mut inner = self.lock();
+        if inner.synced.is_some() {
+            inner.synced = Some(inner.content.clone());
+        }
+    }
+
+    /// Ends every handle, and drops what is not durable.
+    pub fn crash(&self) {
+        self.lock().crash();
+    }
+
+    /// A handle in the life after the last crash.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        let life = self.lock().life;
+        Self { inner: Arc::clone(&self.inner), life }
+    }
+
+    /// Lets the disk be full, with a reason, or have room again. While it is full, intake is stopped and
+    /// commits are refused.
+    pub fn set_full(&self, reason: Option<&str>) {
+        self.lock().full = reason.map(str::to_owned);
+    }
+
+    /// Everything is consistent between two calls, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn living(&self) -> Result<MutexGuard<'_, Inner>, JournalError> {
+        let inner = self.lock();
+        inner.alive(self.life)?;
+        Ok(inner)
+    }
+
+    /// Runs `append` on the content at the append time, with the fault that is due.
+    fn append_with<T>(
+        &self,
+        now: Timestamp,
+        append: impl FnOnce(&mut Content, Timestamp) -> T,
+    ) -> Result<T, IntakeError> {
+        let mut inner = self.living().map_err(|e| IntakeError::Stopped { reason: e.to_string() })?;
+        let fault = inner.script.append();
+        if let Some(reason) = inner.full.clone() {
+            return Err(IntakeError::Stopped { reason });
+        }
+        let planned = || "the fault plan says so".to_owned();
+        let (accept, crash) = match fault {
+            None => (true, false),
+            Some(AppendFault::Refuse) => return Err(IntakeError::Stopped { reason: planned() }),
+            Some(AppendFault::Unknown { accepted }) => (accepted, false),
+            Some(AppendFault::Crash { accepted }) => (accepted, true),
+        };
+        let done = accept.then(|| {
+            let pledged = inner.pledged;
+            let at = inner.content.append_time(now, pledged);
+            append(&mut inner.content, at)
+        });
+        if crash {
+            inner.crash();
+        }
+        match (done, fault) {
+            (Some(done), None) => Ok(done),
+            _ => Err(IntakeError::Unknown { reason: planned() }),
+        }
+    }
+}
+
+impl Intake for Memory {
+    fn shard_count(&self) -> u16 {
+        self.lock().shards
+    }
+
+    fn append(&self, now: Timestamp, records: &[Append<'_>]) -> Result<Appended, IntakeError> {
+        verify::records(records, self.shard_count())?;
+        self.append_with(now, |content, at| Appended { at, offsets: content.append(at, records) })
+    }
+
+    fn intake_state(&self) -> IntakeState {
+        match self.living() {
+            Err(e) => IntakeState::Stopped { reason: e.to_string() },
+            Ok(inner) => match &inner.full {
+                Some(reason) => IntakeState::Stopped { reason: reason.clone() },
+                None => IntakeState::Open,
+            },
+        }
+    }
+}
+
+impl ControlLog for Memory {
+    fn append_control(&self, now: Timestamp, bytes: &[u8]) -> Result<ControlRecord, IntakeError> {
+        self.append_with(now, |content, appended| {
+            let offset = content.control.len() as u64;
+            let record = ControlRecord { offset, appended, bytes: bytes.to_vec() };
+            content.control.push(record.clone());
+            record
+        })
+    }
+
+    fn read_control(&self, offset: u64, max: usize) -> Result<Vec<ControlRecord>, JournalError> {
+        let inner = self.living()?;
+        let skipped = usize::try_from(offset).unwrap_or(usize::MAX);
+        Ok(inner.content.control.iter().skip(skipped).take(max).cloned().collect())
+    }
+
+    fn control_end(&self) -> u64 {
+        self.lock().content.control.len() as u64
+    }
+}
+
+impl Streams for Memory {
+    fn bounds(&self, stream: Stream) -> Result<Bounds, JournalError> {
+        Ok(self.living()?.content.bounds(stream))
+    }
+
+    fn read_stream(
+        &self,
+        stream: Stream,
+        from: u64,
+        max: usize,
+        each: &mut dyn FnMut(Item<'_>),
+    ) -> Result<u64, JournalError> {
+        let inner = self.living()?;
+        let mut next = from;
+        for item in inner.content.items(stream, from, max) {
+            next = item.number + 1;
+            each(item);
+        }
+        Ok(next)
+    }
+
+    fn item_at(&self, stream: Stream, position: u64) -> Result<u64, JournalError> {
+        Ok(self.living()?.content.item_at(stream, position))
+    }
+
+    fn origin(&self) -> Result<Vec<u8>, JournalError> {
+        Ok(self.living()?.content.origin())
+    }
+
+    /// Nothing is ever dropped here, so there is nothing to note.
+    fn mark_delivered(&self, _next: u64) -> Result<(), JournalError> {
+        self.living().map(drop)
+    }
+
+    /// Nothing is noted, so everything is still to be delivered.
+    fn delivered(&self) -> Result<u64, JournalError> {
+        self.living().map(|_| 0)
+    }
+}
+
+impl Log for Memory {
+    type Worker = MemoryWorker;
+
+    fn worker(&self, shards: &[Shard]) -> Result<MemoryWorker, JournalError> {
+        let mut inner = self.living()?;
+        let count = inner.shards;
+        for &shard in shards {
+            if shard >= count {
+                return Err(JournalError::NoShard { shard, shards: count });
+            }
+            if inner.owned.contains(&shard) {
+                return Err(JournalError::Owned { shard });
+            }
+        }
+        inner.owned.extend(shards);
+        drop(inner);
+        Ok(MemoryWorker::new(self.clone(), shards))
+    }
+}

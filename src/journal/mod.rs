@@ -1,0 +1,47 @@
+//! The transactional log under the shards: what is read, what is committed, and what leaves.
+//!
+//! - [`record`]: the words. [`batch`]: what a poll gave. [`transaction`]: what is committed together.
+//! - [`traits`]: what a journal is. [`contract`]: what that means, as tests that every twin passes.
+//! - [`memory`]: no disk, fails on demand. [`embedded`]: a directory on one machine.
+//! - [`sends_file`]: the committed sends as a file, exactly once. [`follow`]: a growing file as a log of its
+//!   own.
+//! - [`error`]: what can go wrong, as sentences.
+//!
+//! # What a journal guarantees
+//! A shard has one owner. Its owner polls records in the order of their offsets, decides, and commits:
+//! state, head, positions and everything that leaves, over all the shards of the transaction, whole or not
+//! at all. Nothing can be read from a [`Stream`] before its commit. A commit follows the shard's last one
+//! (`seq`), so that a commit that was repeated after an unknown outcome is refused rather than done twice.
+//!
+//! # How a worker uses it, and how it recovers
+//! 1. `poll` names the shards gained. For each: [`Journal::head`], [`Journal::restore`], then
+//!    [`Journal::start`].
+//! 2. `poll`, decide, [`Journal::commit`], let go. The shard's time is [`Journal::complete_until`] (G19).
+//! 3. `Refused`: nothing is committed. Undo and `start` again, or offer the same transaction again.
+//! 4. `Unknown`: ask for the head of every shard concerned. The new `seq`: it is committed, go on. The old
+//!    one: undo and `start`. An error: drop the worker, open again, restore.
+//!
+//! A record may be polled again after any of these: a shard passes over offsets before its position.
+
+pub mod record;
+pub mod batch;
+pub mod transaction;
+pub mod error;
+pub mod traits;
+mod verify;
+pub mod contract;
+pub mod memory;
+pub mod embedded;
+pub mod sends_file;
+pub mod follow;
+
+pub use batch::Batch;
+pub use error::{CommitError, IntakeError, JournalError};
+pub use record::{
+    Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Kind, Progress, Record,
+    Shard, Source, Stream,
+};
+pub use traits::{
+    ControlLog, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, RECORD_BYTES_MAX, Streams,
+};
+pub use transaction::{Change, Items, Reject, ShardCommit, Transaction};
