@@ -7,3 +7,6 @@ pub mod ingest;
 pub mod engine;
 pub mod control;
 pub mod journal;
+pub mod metrics;
+pub mod config;
+pub mod cli;

@@ -1,0 +1,34 @@
+//! With which code the process ends, and what that means to a script.
+
+/// What was asked for was done.
+pub const OK: u8 = 0;
+/// What was given has a problem: a definition, an event, a verb that the journey's state refuses.
+pub const PROBLEM: u8 = 1;
+/// The command line is not one; clap ends with it too.
+pub const USAGE: u8 = 2;
+/// The configuration is wrong; every reason was printed.
+pub const CONFIG: u8 = 3;
+/// The journal cannot be used: another process has it, its format is unknown, the disk is full or fails.
+pub const JOURNAL: u8 = 4;
+/// The server cannot be reached, or failed.
+pub const SERVER: u8 = 5;
+/// The command is recorded, but not every shard has taken it yet; those that have not were printed.
+pub const PENDING: u8 = 6;
+/// A file cannot be read or written.
+pub const FILE: u8 = 7;
+
+/// All of them, for the help and for its test.
+pub const ALL: [u8; 8] = [OK, PROBLEM, USAGE, CONFIG, JOURNAL, SERVER, PENDING, FILE];
+
+pub(super) const HELP: &str = "\
+Exit codes:
+  0  done
+  1  a problem in what was given: a definition, an event, a verb that the journey's state refuses
+  2  the command line is wrong
+  3  the configuration is wrong; every reason was printed
+  4  the journal cannot be used: another process has it, its format is unknown, the disk is full or fails
+  5  the server cannot be reached, or failed
+  6  the command is recorded, but not every shard has taken it yet
+  7  a file cannot be read or written
+
+Begin with `wayfarer demo`.";

@@ -1,0 +1,158 @@
+//! The settings of `wayfarer run`: one TOML file, overridden from the environment, checked once at the edge.
+//!
+//! What is written (a file, a variable) and what is meant ([`Settings`]) are two things: [`load`] makes the
+//! second out of the first or gives *all* the reasons why it cannot, each with its place and what is allowed.
+//! Nothing after it parses a setting. The list below is the only place where a setting is named: its type,
+//! its default, its range and its reason; `config/wayfarer.toml` is this list, printed ([`template`]).
+//!
+//! `WAYFARER_SECTION__KEY=value` overrides `key` of `[section]`: `WAYFARER_ENGINE__SHARDS=16`. The value is
+//! written as in the file, but without quotation marks.
+
+mod key;
+mod load;
+mod print;
+mod problem;
+mod size;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use load::{ENV_PREFIX, Loaded, load, read};
+pub use print::template;
+pub use problem::{ConfigError, Origin, Problem};
+pub use size::{Size, SizeError};
+pub use value::{Format, Fsync, SendsTo, Workers};
+
+use crate::model::Interval;
+use key::settings;
+
+settings! {
+    /// The directory in which everything that must survive is kept.
+    journal: Journal {
+        /// The directory of the journal, made if it is not there. One process at a time owns it.
+        /// Relative to the directory in which wayfarer is started.
+        directory: PathBuf = PathBuf::from("./data");
+        /// When a commit, or an answer that an event was accepted, waits for the disk: "always" (nothing that
+        /// was answered is ever lost), "every 100ms" (a power failure loses at most that much; a crash of the
+        /// process loses nothing), "never" (the operating system decides; for tests and imports).
+        fsync: Fsync = Fsync::Always;
+        /// How long accepted events are kept after every shard has taken them: as far back as a replay can
+        /// reach.
+        accepted_retention: Interval = Interval::from_days(7), Interval::from_mins(1)..=Interval::LONGEST;
+        /// How long sends are kept: as far back as a file of sends can be restored.
+        sends_retention: Interval = Interval::from_days(30), Interval::from_mins(1)..=Interval::LONGEST;
+        /// How much memory the journal's cache of blocks may take. State that is in use is not in it: a
+        /// bigger cache makes restoring and looking back faster, not the running.
+        cache: Size = Size::mib(64), Size::mib(8)..=Size::gib(64);
+    }
+    /// The shards, and what a cycle over them may cost.
+    engine: Engine {
+        /// Into how many shards users are divided. Fixed when the journal's directory is made: a user's shard
+        /// is computed from it.
+        shards: u32 = 64, 1..=4096;
+        /// How many threads own the shards: "cores" (of this machine, as far as the process may use them), or
+        /// a number from 1 to 1024. More than shards would be idle.
+        workers: Workers = Workers::Cores;
+        /// The most events in one cycle of a worker, and so in one commit.
+        batch_events_max: u32 = 10_000, 1..=1_000_000;
+        /// The most timers that one cycle fires in a shard; the rest stays due, and live events go first.
+        timers_per_cycle_max: u32 = 10_000, 1..=1_000_000;
+        /// The most held users that one cycle lets go in a shard after Resume or Reactivate.
+        releases_per_cycle_max: u32 = 2_000, 1..=1_000_000;
+        /// The most rows of audience lists that one cycle takes in a shard.
+        list_rows_per_cycle_max: u32 = 2_000, 1..=1_000_000;
+        /// How long a message's id is remembered, so that its repeats do nothing. Memory is rate × window.
+        duplicate_window: Interval = Interval::from_mins(10), Interval::ZERO..=Interval::from_days(7);
+    }
+    /// Events in, operators' commands, metrics.
+    http: Http {
+        /// The address and port to listen on. There is no authentication: keep it on the loopback address or
+        /// behind something that has one.
+        listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8080));
+        /// The largest body of a request other than a list; a larger one is answered 413.
+        body_max: Size = Size::mib(1), Size::kib(1)..=Size::mib(256);
+        /// The largest audience list that can be uploaded.
+        list_max: Size = Size::mib(256), Size::kib(1)..=Size::gib(16);
+        /// The most requests at work at once; more are answered 503 at once, so that a flood does not reach
+        /// the data.
+        requests_max: u32 = 1024, 1..=100_000;
+        /// The longest that a request may take to arrive and be answered.
+        request_timeout: Interval = Interval::from_secs(30),
+            Interval::from_millis(100)..=Interval::from_hours(1);
+        /// How long an operator's command waits until every shard has taken it; after that the answer is 202,
+        /// and names the shards that have not.
+        command_timeout: Interval = Interval::from_secs(2),
+            Interval::from_millis(10)..=Interval::from_mins(1);
+        /// After SIGTERM: how long requests that are at work may still take.
+        shutdown_timeout: Interval = Interval::from_secs(5), Interval::ZERO..=Interval::from_mins(5);
+    }
+    /// Where sends leave, besides the journal.
+    sends: Sends {
+        /// A file of JSON lines, exactly once (at start it is completed or cut to what is committed); "-" is
+        /// the standard output, at least once; "" is neither: sends are read from the journal.
+        file: SendsTo = SendsTo::Journal;
+    }
+    /// What is measured (GET /metrics).
+    metrics: Metrics {
+        /// How often a worker hands over what it has counted, at the end of a cycle. A scrape can be as old
+        /// as that.
+        publish_interval: Interval = Interval::from_millis(250),
+            Interval::from_millis(10)..=Interval::from_mins(1);
+        /// The most versions of journeys with lines of their own; others are only counted, as unlisted. A
+        /// bound on what a scrape costs.
+        journeys_max: u32 = 1_000, 1..=100_000;
+    }
+    /// What is written to the standard error.
+    log: Log {
+        /// "error", "warn", "info", "debug" or "trace"; also by module, such as
+        /// "info,wayfarer::journal=debug".
+        level: String = "info".to_owned();
+        /// "text" for people, "json" for programs: one object a line.
+        format: Format = Format::Text;
+    }
+}
+
+impl Settings {
+    /// The relations between settings that one key alone cannot show: the key to blame, and the sentence.
+    fn contradictions(&self) -> Vec<(&'static str, &'static str, String)> {
+        let mut found = Vec::new();
+        if let Workers::Count(workers) = self.engine.workers
+            && workers > self.engine.shards
+        {
+            let shards = self.engine.shards;
+            found.push((
+                "engine",
+                "workers",
+                format!(
+                    "{workers} workers cannot share {shards} shards (engine.shards); at most one a shard"
+                ),
+            ));
+        }
+        if self.engine.duplicate_window > self.journal.accepted_retention {
+            let (window, kept) = (self.engine.duplicate_window, self.journal.accepted_retention);
+            found.push((
+                "engine",
+                "duplicate_window",
+                format!("{window} is longer than events are kept (journal.accepted_retention = {kept})"),
+            ));
+        }
+        if self.http.body_max > self.http.list_max {
+            let (body, list) = (self.http.body_max, self.http.list_max);
+            found.push((
+                "http",
+                "body_max",
+                format!("{body} is more than a whole list may have (http.list_max = {list})"),
+            ));
+        }
+        if let Err(e) = self.log.level.parse::<tracing_subscriber::filter::EnvFilter>() {
+            let what =
+                "a level (error, warn, info, debug, trace), alone or as module=level, separated by commas";
+            found.push(("log", "level", format!("{:?} is not {what}: {e}", self.log.level)));
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests;

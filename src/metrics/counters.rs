@@ -1,0 +1,54 @@
+//! The plain numbers of a worker. A field without a metric does not compile, and the other way round.
+
+use super::names::{self, Metric};
+
+/// Fields of `u64`, each shown as a metric.
+macro_rules! numbers {
+    ($(#[doc = $about:literal])+ $type:ident { $( $field:ident => $metric:ident, )* }) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $type {
+            $(
+                #[doc = concat!("See [`", stringify!($metric), "`](names::", stringify!($metric), ").")]
+                pub $field: u64,
+            )*
+        }
+        impl $type {
+            /// Each metric with its value.
+            pub(super) fn each(&self) -> impl Iterator<Item = (&'static Metric, u64)> + use<> {
+                [$( (&names::$metric, self.$field), )*].into_iter()
+            }
+        }
+    };
+}
+
+numbers! {
+    /// What a worker has counted since the process started.
+    Counters {
+        events_read => EVENTS_READ,
+        events_rejected => EVENTS_REJECTED,
+        events_duplicate => EVENTS_DUPLICATE,
+        events_unmentioned => EVENTS_UNMENTIONED,
+        events_decided => EVENTS_DECIDED,
+        receipts => RECEIPTS,
+        api_entries => API_ENTRIES,
+        list_rows => LIST_ROWS,
+        timers_fired => TIMERS_FIRED,
+        released => RELEASED,
+        sends => SENDS,
+        cycles => CYCLES,
+        commits => COMMITS,
+        commits_failed => COMMITS_FAILED,
+        panics => PANICS,
+    }
+}
+
+numbers! {
+    /// What is so now in a worker's shards, taken together.
+    Gauges {
+        events_unread => EVENTS_UNREAD,
+        users => USERS,
+        timers => TIMERS,
+        duplicate_window_secs => DUPLICATE_WINDOW,
+    }
+}

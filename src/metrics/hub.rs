@@ -1,0 +1,188 @@
+//! Where workers hand over what they have counted, and scrapes find it.
+//!
+//! One slot a worker, behind a lock of its own that only this worker and a scrape take, each for a copy;
+//! nobody holds two at once.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::counters::{Counters, Gauges};
+use super::latency::{Quantiles, Recorder, Recorders, Stage, recorders};
+use super::render::Snapshot;
+use super::worker::{JourneyCounts, WorkerMetrics};
+
+/// Which journey and version: dense, in the order in which they were made known to the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JourneyIndex(u32);
+
+impl JourneyIndex {
+    pub(super) fn at(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A journey's version, formatted once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JourneyLabel {
+    /// The journey's id.
+    pub journey: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Takes over what workers count, and shows it. Cheap to clone; all clones are one.
+#[derive(Clone, Debug)]
+pub struct Hub(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    workers: Vec<Mutex<Slot>>,
+    /// Recorded by others than workers: rare, so one lock will do.
+    control: Mutex<Recorders>,
+    labels: Mutex<Labels>,
+    journeys_max: usize,
+    answers: [AtomicU64; ANSWER_CLASSES.len()],
+}
+
+/// The classes of status codes, by their first digit less one.
+pub(super) const ANSWER_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+#[derive(Debug)]
+struct Slot {
+    counters: Counters,
+    gauges: Gauges,
+    stages: Recorders,
+    journeys: Vec<JourneyCounts>,
+}
+
+#[derive(Debug, Default)]
+struct Labels {
+    known: BTreeMap<(String, u32), JourneyIndex>,
+    /// By index.
+    labels: Vec<JourneyLabel>,
+}
+
+/// Numbers are whole after a panic elsewhere: a scrape must still be able to show them.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    /// For so many workers, numbered from 0; `journeys_max` versions of journeys get lines of their own.
+    #[must_use]
+    pub fn new(workers: usize, journeys_max: usize) -> Self {
+        let slot = || Slot {
+            counters: Counters::default(),
+            gauges: Gauges::default(),
+            stages: recorders(),
+            journeys: Vec::new(),
+        };
+        Self(Arc::new(Inner {
+            workers: (0..workers).map(|_| Mutex::new(slot())).collect(),
+            control: Mutex::new(recorders()),
+            labels: Mutex::default(),
+            journeys_max,
+            answers: std::array::from_fn(|_| AtomicU64::new(0)),
+        }))
+    }
+
+    /// The index of a journey's version; the same for the same. Asked when a plan is compiled, not for an
+    /// event.
+    #[must_use]
+    pub fn journey(&self, id: &str, version: u32) -> JourneyIndex {
+        let mut labels = lock(&self.0.labels);
+        if let Some(index) = labels.known.get(&(id.to_owned(), version)) {
+            return *index;
+        }
+        let index =
+            JourneyIndex(u32::try_from(labels.labels.len()).expect("fewer than 2^32 versions are published"));
+        labels.labels.push(JourneyLabel { journey: id.to_owned(), version: version.to_string() });
+        labels.known.insert((id.to_owned(), version), index);
+        index
+    }
+
+    /// Takes over what a worker has counted: its totals are copied, its latencies added and cleared.
+    ///
+    /// # Panics
+    /// If the hub was made for fewer workers.
+    pub fn publish(&self, worker: usize, metrics: &mut WorkerMetrics) {
+        let slot = self.0.workers.get(worker).expect("the hub was made for as many workers as there are");
+        let mut slot = lock(slot);
+        slot.counters = metrics.counters;
+        slot.gauges = metrics.gauges;
+        for (total, interval) in slot.stages.iter_mut().zip(&mut metrics.stages) {
+            if !interval.is_empty() {
+                total.add(interval);
+                interval.clear();
+            }
+        }
+        slot.journeys.resize_with(metrics.journeys.len(), JourneyCounts::default);
+        for index in metrics.touched.drain(..) {
+            slot.journeys[index.at()].clone_from(&metrics.journeys[index.at()]);
+        }
+    }
+
+    /// One more of a stage that no worker times, such as a gate flip.
+    pub fn record(&self, stage: Stage, took: Duration) {
+        lock(&self.0.control)[stage as usize].record(took, 1);
+    }
+
+    /// One more request that was answered with this status.
+    pub fn answered(&self, status: u16) {
+        if let Some(class) =
+            usize::from(status / 100).checked_sub(1).and_then(|class| self.0.answers.get(class))
+        {
+            class.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The quantiles of a stage since the process started, over all workers.
+    #[must_use]
+    pub fn quantiles(&self, stage: Stage) -> Quantiles {
+        let mut all = Recorder::new();
+        for slot in &self.0.workers {
+            all.add(&lock(slot).stages[stage as usize]);
+        }
+        all.add(&lock(&self.0.control)[stage as usize]);
+        all.quantiles()
+    }
+
+    /// All journeys' versions with their counts over all workers, by journey and version.
+    #[must_use]
+    pub fn journeys(&self) -> Vec<(JourneyLabel, JourneyCounts)> {
+        // Copied before the labels: whatever a worker has an index for has a label by then.
+        let slots: Vec<Vec<JourneyCounts>> =
+            self.0.workers.iter().map(|slot| lock(slot).journeys.clone()).collect();
+        let labels = lock(&self.0.labels);
+        let mut all = Vec::with_capacity(labels.labels.len());
+        for index in labels.known.values() {
+            let mut counts = JourneyCounts::default();
+            for share in slots.iter().filter_map(|slot| slot.get(index.at())) {
+                counts.add(share);
+            }
+            all.push((labels.labels[index.at()].clone(), counts));
+        }
+        all
+    }
+
+    /// Everything, in the text form that [`CONTENT_TYPE`](super::CONTENT_TYPE) names.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.snapshot().render()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let mut stages = recorders();
+        let mut workers = Vec::with_capacity(self.0.workers.len());
+        for slot in &self.0.workers {
+            let slot = lock(slot);
+            workers.push((slot.counters, slot.gauges));
+            stages.iter_mut().zip(&slot.stages).for_each(|(all, own)| all.add(own));
+        }
+        stages.iter_mut().zip(lock(&self.0.control).iter()).for_each(|(all, own)| all.add(own));
+        let answers = std::array::from_fn(|class| self.0.answers[class].load(Ordering::Relaxed));
+        Snapshot { workers, stages, journeys: self.journeys(), journeys_max: self.0.journeys_max, answers }
+    }
+}

@@ -1,0 +1,23 @@
+//! What is measured: counters, gauges and latencies, kept by each worker for itself and shown together.
+//!
+//! A worker owns a [`WorkerMetrics`]: plain numbers and histograms, no lock, no atomic, no label. At the end
+//! of a cycle, at most every `metrics.publish_interval`, it hands them to the [`Hub`], which keeps one slot a
+//! worker; a scrape copies the slots and adds them up. So a number can be as old as that interval, never
+//! torn: what one worker hands over is what it had at a commit, and the identities in [`names`] hold in every
+//! scrape.
+
+mod counters;
+mod hub;
+mod latency;
+pub mod names;
+mod render;
+mod worker;
+
+pub use counters::{Counters, Gauges};
+pub use hub::{Hub, JourneyIndex, JourneyLabel};
+pub use latency::{Quantiles, Stage};
+pub use render::CONTENT_TYPE;
+pub use worker::{JourneyCounts, Reason, WorkerMetrics};
+
+#[cfg(test)]
+mod tests;

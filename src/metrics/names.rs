@@ -1,0 +1,146 @@
+//! Every metric: its name, kind, unit and labels, what it means, and when it should wake somebody.
+//!
+//! Identities, in every scrape (summed over `worker` where there is that label):
+//!
+//! - `events_read = events_rejected + events_duplicate + events_unmentioned + events_decided`
+//! - for each journey and version: `journey_entered + journey_moved_in = journey_waiting + journey_held +
+//!   journey_at_send + journey_draining + Σ journey_exited + journey_moved_out`; `journey_conserved`
+//!   says whether
+//! - `latency_seconds_count{stage="commit"} = commits`
+//!
+//! A counter starts at zero with the process, but those of a journey go on where the journal left them.
+
+/// How a metric behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows; its name gets `_total`.
+    Counter,
+    /// A value of now.
+    Gauge,
+    /// A distribution; its name gets `_bucket`, `_sum` and `_count`.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name without what its kind adds.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// The unit of its value.
+    pub unit: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it means.
+    pub help: &'static str,
+    /// What to alert on; empty if it is only there to look at.
+    pub alert: &'static str,
+}
+
+/// `CONST "name" Kind, "unit", [labels], "alert";` with its documentation, which is also its help.
+macro_rules! metrics {
+    ($(
+        $(#[doc = $doc:literal])+
+        $id:ident $name:literal $kind:ident, $unit:literal, $labels:expr, $alert:literal;
+    )*) => {
+        $(
+            $(#[doc = $doc])+
+            pub const $id: Metric = Metric {
+                name: concat!("wayfarer_", $name),
+                kind: Kind::$kind,
+                unit: $unit,
+                labels: &$labels,
+                help: concat!($($doc),+),
+                alert: $alert,
+            };
+        )*
+        /// All of them, in the order in which they are shown.
+        pub static ALL: &[&Metric] = &[$( &$id, )*];
+    };
+}
+
+/// The label of the worker thread.
+const WORKER: [&str; 1] = ["worker"];
+/// The labels of a journey's version.
+const VERSION: [&str; 2] = ["journey", "version"];
+
+metrics! {
+    /// Events read from their inputs, whatever became of them.
+    EVENTS_READ "events_read" Counter, "events", WORKER, "rate 0 for 30 s while events_unread > 0";
+    /// Events that could not be decoded; their bytes are in the dead letters.
+    EVENTS_REJECTED "events_rejected" Counter, "events", WORKER, "rate above what is usual";
+    /// Events whose message id was seen within the window; they did nothing.
+    EVENTS_DUPLICATE "events_duplicate" Counter, "events", WORKER, "";
+    /// Events whose name no published journey mentions.
+    EVENTS_UNMENTIONED "events_unmentioned" Counter, "events", WORKER, "";
+    /// Events that were put to the journeys that mention them.
+    EVENTS_DECIDED "events_decided" Counter, "events", WORKER, "";
+    /// Receipts of messages (delivered, failed, clicked) that were taken.
+    RECEIPTS "receipts" Counter, "receipts", WORKER, "";
+    /// Entries by API that were taken, admitted or refused.
+    API_ENTRIES "api_entries" Counter, "entries", WORKER, "";
+    /// Rows of audience lists that were taken, admitted or refused.
+    LIST_ROWS "list_rows" Counter, "rows", WORKER, "";
+    /// Timers that fired.
+    TIMERS_FIRED "timers_fired" Counter, "timers", WORKER, "";
+    /// Held users who were let go by Resume or Reactivate.
+    RELEASED "released" Counter, "enrollments", WORKER, "";
+    /// Sends that were handed over: committed, each once.
+    SENDS "sends" Counter, "sends", WORKER, "";
+    /// Cycles of the worker, with or without something to do.
+    CYCLES "cycles" Counter, "cycles", WORKER, "";
+    /// Commits that succeeded.
+    COMMITS "commits" Counter, "commits", WORKER, "";
+    /// Commits that failed; what they would have written was undone, and is tried again.
+    COMMITS_FAILED "commits_failed" Counter, "commits", WORKER, "any: the disk is full or fails";
+    /// Inputs whose handling panicked; a bug. The input was rejected with its bytes, or its user parked.
+    PANICS "panics" Counter, "inputs", WORKER, "any";
+
+    /// Events that are accepted and not yet read.
+    EVENTS_UNREAD "events_unread" Gauge, "events", WORKER, "growing for 5 min";
+    /// Users who are known: in a journey, or remembered for re-entry or their traits.
+    USERS "users" Gauge, "users", WORKER, "";
+    /// Timers that are set.
+    TIMERS "timers" Gauge, "timers", WORKER, "";
+    /// For how long message ids are remembered in fact; shorter than configured when memory does not suffice.
+    DUPLICATE_WINDOW "duplicate_window_seconds" Gauge, "seconds", WORKER, "below engine.duplicate_window";
+
+    /// How long something took, by stage: event_to_decision and event_to_commit run from an event's arrival,
+    /// commit is the write itself, gate_flip runs from an operator's verb until every shard has committed it,
+    /// timer_lateness from a timer's deadline until it fired.
+    LATENCY "latency_seconds" Histogram, "seconds", ["stage"], "p99 of event_to_commit or gate_flip > 1 s";
+
+    /// Enrollments that were created.
+    JOURNEY_ENTERED "journey_entered" Counter, "enrollments", VERSION, "";
+    /// Enrollments that came from an older version.
+    JOURNEY_MOVED_IN "journey_moved_in" Counter, "enrollments", VERSION, "";
+    /// Enrollments that went to a newer version.
+    JOURNEY_MOVED_OUT "journey_moved_out" Counter, "enrollments", VERSION, "";
+    /// Enrollments that wait for an event, a time or nothing in particular.
+    JOURNEY_WAITING "journey_waiting" Gauge, "enrollments", VERSION, "";
+    /// Enrollments that fell due under a held gate.
+    JOURNEY_HELD "journey_held" Gauge, "enrollments", VERSION, "";
+    /// Enrollments past the gate of a send whose own rate still holds the message back.
+    JOURNEY_AT_SEND "journey_at_send" Gauge, "enrollments", VERSION, "growing: the node's rate is too low";
+    /// Enrollments of a stopped journey that have not left yet.
+    JOURNEY_DRAINING "journey_draining" Gauge, "enrollments", VERSION, "above 0 after the drain window";
+    /// Enrollments that have left, by reason.
+    JOURNEY_EXITED "journey_exited" Counter, "enrollments", ["journey", "version", "reason"], "";
+    /// Enrollments that reached a goal, inside or within the conversion window.
+    JOURNEY_CONVERTED "journey_converted" Counter, "enrollments", VERSION, "";
+    /// Sends that a journey handed over.
+    JOURNEY_SENDS "journey_sends" Counter, "sends", VERSION, "";
+    /// 1 if the conservation identity holds, 0 if enrollments were lost or made up; a bug.
+    JOURNEY_CONSERVED "journey_conserved" Gauge, "bool", VERSION, "0 at any time";
+    /// Users who qualified and were refused at a gate, by reason.
+    JOURNEY_REFUSED "journey_refused" Counter, "users", ["journey", "reason"], "";
+    /// Versions of journeys without lines of their own, because metrics.journeys_max are shown.
+    JOURNEYS_UNLISTED "journeys_unlisted" Gauge, "versions", [], "above 0: raise metrics.journeys_max";
+    /// Versions of journeys for which the conservation identity does not hold, those without lines among
+    /// them.
+    JOURNEYS_NOT_CONSERVED "journeys_not_conserved" Gauge, "versions", [], "above 0";
+
+    /// Requests that were answered over HTTP, by class of the status.
+    HTTP_ANSWERS "http_answers" Counter, "requests", ["class"], "rate of 5xx above 1 % of all";
+}

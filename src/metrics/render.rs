@@ -1,0 +1,169 @@
+//! A scrape: everything in the OpenMetrics text form, which Prometheus reads.
+
+use std::fmt;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+
+use super::counters::{Counters, Gauges};
+use super::hub::{ANSWER_CLASSES, JourneyLabel};
+use super::latency::{Recorders, Stage};
+use super::names::{self, Kind, Metric};
+use super::worker::{JourneyCounts, Reason, add_reasons};
+
+/// The content type of [`Hub::render`](super::Hub::render)'s text.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the workers had handed over at one moment.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub(super) workers: Vec<(Counters, Gauges)>,
+    pub(super) stages: Recorders,
+    pub(super) journeys: Vec<(JourneyLabel, JourneyCounts)>,
+    pub(super) journeys_max: usize,
+    pub(super) answers: [u64; ANSWER_CLASSES.len()],
+}
+
+/// A number of a journey's version, and the metric that shows it.
+type Column = (&'static Metric, fn(&JourneyCounts) -> u64);
+
+const COLUMNS: [Column; 10] = [
+    (&names::JOURNEY_ENTERED, |c| c.entered),
+    (&names::JOURNEY_MOVED_IN, |c| c.moved_in),
+    (&names::JOURNEY_MOVED_OUT, |c| c.moved_out),
+    (&names::JOURNEY_WAITING, |c| c.waiting),
+    (&names::JOURNEY_HELD, |c| c.held),
+    (&names::JOURNEY_AT_SEND, |c| c.at_send),
+    (&names::JOURNEY_DRAINING, |c| c.draining),
+    (&names::JOURNEY_CONVERTED, |c| c.converted),
+    (&names::JOURNEY_SENDS, |c| c.sends),
+    (&names::JOURNEY_CONSERVED, |c| u64::from(c.conserved())),
+];
+
+impl Snapshot {
+    pub(super) fn render(self) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(self));
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("a string takes everything");
+        text
+    }
+
+    fn workers(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let numbers: Vec<(String, Vec<_>)> = self
+            .workers
+            .iter()
+            .enumerate()
+            .map(|(worker, (counters, gauges))| {
+                (worker.to_string(), counters.each().chain(gauges.each()).collect())
+            })
+            .collect();
+        let metrics = Counters::default().each().chain(Gauges::default().each());
+        for (column, (metric, _)) in metrics.enumerate() {
+            let mut family = Family::begin(encoder, metric)?;
+            for (worker, numbers) in &numbers {
+                family.row(&[("worker", worker.as_str())], numbers[column].1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let mut family = Family::begin(encoder, &names::LATENCY)?;
+        for stage in Stage::ALL {
+            let recorder = &self.stages[stage as usize];
+            family.encoder.encode_family(&[("stage", stage.as_str())])?.encode_histogram::<NoLabelSet>(
+                recorder.sum_secs(),
+                recorder.count(),
+                &recorder.buckets(),
+                None,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn journeys(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let listed = &self.journeys[..self.journeys.len().min(self.journeys_max)];
+        for (metric, value) in COLUMNS {
+            let mut family = Family::begin(encoder, metric)?;
+            for (label, counts) in listed {
+                family.row(&[("journey", &*label.journey), ("version", &*label.version)], value(counts))?;
+            }
+        }
+        let mut family = Family::begin(encoder, &names::JOURNEY_EXITED)?;
+        for (label, counts) in listed {
+            for (reason, count) in sorted(&counts.exited) {
+                let labels = [("journey", &*label.journey), ("version", &*label.version), ("reason", reason)];
+                family.row(&labels, count)?;
+            }
+        }
+        let mut family = Family::begin(encoder, &names::JOURNEY_REFUSED)?;
+        // Versions of one journey stand side by side: a refusal is the journey's, not the version's.
+        for versions in listed.chunk_by(|(one, _), (next, _)| one.journey == next.journey) {
+            let mut refused = Vec::new();
+            versions.iter().for_each(|(_, counts)| add_reasons(&mut refused, &counts.refused));
+            for (reason, count) in sorted(&refused) {
+                family.row(&[("journey", &*versions[0].0.journey), ("reason", reason)], count)?;
+            }
+        }
+        let unlisted = self.journeys.len() - listed.len();
+        Family::begin(encoder, &names::JOURNEYS_UNLISTED)?.alone(unlisted as u64)?;
+        let wrong = self.journeys.iter().filter(|(_, counts)| !counts.conserved()).count();
+        Family::begin(encoder, &names::JOURNEYS_NOT_CONSERVED)?.alone(wrong as u64)
+    }
+}
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        self.workers(&mut encoder)?;
+        self.latency(&mut encoder)?;
+        self.journeys(&mut encoder)?;
+        let mut family = Family::begin(&mut encoder, &names::HTTP_ANSWERS)?;
+        for (class, count) in ANSWER_CLASSES.into_iter().zip(self.answers) {
+            family.row(&[("class", class)], count)?;
+        }
+        Ok(())
+    }
+}
+
+/// The reasons by name: workers meet them in orders of their own.
+fn sorted(reasons: &[(Reason, u64)]) -> Vec<(Reason, u64)> {
+    let mut reasons = reasons.to_vec();
+    reasons.sort_unstable();
+    reasons
+}
+
+/// One metric, its head written.
+struct Family<'e> {
+    encoder: MetricEncoder<'e>,
+    kind: Kind,
+}
+
+impl<'e> Family<'e> {
+    fn begin(encoder: &'e mut DescriptorEncoder<'_>, metric: &'static Metric) -> Result<Self, fmt::Error> {
+        let kind = match metric.kind {
+            Kind::Counter => MetricType::Counter,
+            Kind::Gauge => MetricType::Gauge,
+            Kind::Histogram => MetricType::Histogram,
+        };
+        let encoder = encoder.encode_descriptor(metric.name, metric.help.trim(), None, kind)?;
+        Ok(Self { encoder, kind: metric.kind })
+    }
+
+    fn row(&mut self, labels: &impl EncodeLabelSet, value: u64) -> fmt::Result {
+        write(&mut self.encoder.encode_family(labels)?, self.kind, value)
+    }
+
+    fn alone(&mut self, value: u64) -> fmt::Result {
+        write(&mut self.encoder, self.kind, value)
+    }
+}
+
+fn write(encoder: &mut MetricEncoder<'_>, kind: Kind, value: u64) -> fmt::Result {
+    match kind {
+        Kind::Counter => encoder.encode_counter::<NoLabelSet, u64, f64>(&value, None),
+        Kind::Gauge | Kind::Histogram => encoder.encode_gauge(&value),
+    }
+}
