@@ -1,0 +1,108 @@
+//! What can be looked at: one user's story, dead letters, health, metrics.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::app::{App, Deadline, Pool};
+use super::error::{ApiError, Reply};
+use super::names::{self, shown};
+use super::parts::{InPath, query};
+use crate::metrics::CONTENT_TYPE;
+
+type Answer = Result<Reply, ApiError>;
+
+/// The most dead letters in one answer: each may have 256 KiB.
+pub const REJECTS_MAX: u64 = 1_000;
+/// How many there are if nobody says.
+const REJECTS_DEFAULT: u64 = 100;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExplainQuery {
+    journey: Option<String>,
+}
+
+/// Everything told of one user, oldest first.
+pub(super) async fn explain(
+    State(app): State<App>,
+    deadline: Deadline,
+    path: InPath,
+    request: Request,
+) -> Answer {
+    let user = path.user()?;
+    let ExplainQuery { journey } = query(request.uri(), "journey=ID")?;
+    let journey = journey.as_deref().map(names::journey).transpose()?;
+    app.blocking(Pool::Operators, deadline, move |app| {
+        if let Some(journey) = &journey {
+            app.known(journey)?;
+        }
+        let lines = app.service().explain(&user, journey.as_deref())?;
+        let records: Vec<_> = lines.into_iter().filter_map(|line| RawValue::from_string(line).ok()).collect();
+        let records = serde_json::to_value(records).expect("what was JSON is JSON");
+        Ok(Reply::ok(&json!({ "user": user, "records": records })))
+    })
+    .await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RejectsQuery {
+    from: Option<String>,
+    max: Option<String>,
+}
+
+/// Dead letters from a number on.
+pub(super) async fn rejects(State(app): State<App>, deadline: Deadline, request: Request) -> Answer {
+    let RejectsQuery { from, max } = query(request.uri(), "from=NUMBER, max=COUNT")?;
+    let from = number("from", from.as_deref(), 0, u64::MAX, 0)?;
+    let max = number("max", max.as_deref(), 1, REJECTS_MAX, REJECTS_DEFAULT)?;
+    app.blocking(Pool::Operators, deadline, move |app| {
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        Ok(Reply::ok(&json!({ "rejects": app.service().rejects(from, max)? })))
+    })
+    .await
+}
+
+fn number(name: &str, text: Option<&str>, least: u64, most: u64, default: u64) -> Result<u64, ApiError> {
+    let Some(text) = text else { return Ok(default) };
+    let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| {
+        let message = format!("{name} is {}; allowed is a whole number from {least} to {most}", shown(text));
+        ApiError::bad("out_of_range", message)
+    })
+}
+
+/// That the process runs and answers; nothing about its work.
+pub(super) async fn livez() -> Reply {
+    Reply::ok(&json!({ "live": true }))
+}
+
+/// Whether events are being processed (I12).
+pub(super) async fn readyz(State(app): State<App>, deadline: Deadline) -> Answer {
+    app.blocking(Pool::Probes, deadline, |app| {
+        let health = app.service().health();
+        if health.ready {
+            return Ok(Reply::ok(&json!({ "ready": true })));
+        }
+        let why = health.why.unwrap_or_else(|| "events are not being processed".to_owned());
+        Err(ApiError::busy("not_ready", why))
+    })
+    .await
+}
+
+/// What Prometheus scrapes.
+pub(super) async fn metrics(State(app): State<App>, deadline: Deadline) -> Result<Response, ApiError> {
+    let reply = app
+        .blocking(Pool::Probes, deadline, |app| {
+            let text = app.service().metrics();
+            Ok(Reply::text(StatusCode::OK, text))
+        })
+        .await?;
+    let mut response = reply.into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
+    Ok(response)
+}

@@ -1,0 +1,321 @@
+//! One turn of a worker: the one place where the core meets the edges. Whoever wants to know what is
+//! guaranteed reads [`Cycle::turn`].
+//!
+//! - A decision and everything that follows from it (state, sends, dead letters, positions) are committed
+//!   together or not at all (I3); nothing leaves before.
+//! - An epoch is taken between two inputs and committed at once: that commit is its acknowledgement (G11, G18).
+//! - No timer fires ahead of what is unread and happened before it (G19): a shard's time is what the journal,
+//!   and a followed file, say that it has seen everything of.
+//! - The clock is an argument, and every budget is a count, so that the same inputs do the same again.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::desk::{DeskError, Step};
+use super::feed::Lines;
+use super::lists::Cursor;
+use super::open::{OnProgress, Standing};
+use super::owned::{Owned, number_of};
+use super::settle::Settled;
+use crate::engine::restore::RestoreError;
+use crate::engine::{Setup, Shard};
+use crate::journal::{Batch, ControlLog, Journal, JournalError, Source, Transaction};
+use crate::journey::catalog::JourneyIndex;
+use crate::metrics::WorkerMetrics;
+use crate::model::{Interval, Timestamp};
+
+/// How often an input may panic before it is a dead letter.
+pub(super) const PANICS_MAX: u32 = 2;
+
+/// How a worker's shards are set up, and what one turn may do in each.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many shards the journal has.
+    pub shards: u16,
+    /// For how long a repeated message id does nothing.
+    pub duplicate_window: Interval,
+    /// The most message ids that a shard remembers for one window.
+    pub duplicates_max: usize,
+    /// The most records in one turn, over all shards.
+    pub events_max: usize,
+    /// The most timers that fire in one shard.
+    pub timers_max: usize,
+    /// The most held users that are let go in one shard: a fifth of what a turn may read.
+    pub releases_max: usize,
+    /// The most rows of lists that are taken in one shard.
+    pub rows_max: usize,
+}
+
+impl Options {
+    /// The defaults of the settings, for that many shards.
+    #[must_use]
+    pub fn of(shards: u16) -> Self {
+        let Setup { duplicate_window, duplicates_max, .. } = Setup::of(0, shards);
+        let (events_max, timers_max, releases_max, rows_max) = (10_000, 10_000, 2_000, 2_000);
+        Self { shards, duplicate_window, duplicates_max, events_max, timers_max, releases_max, rows_max }
+    }
+
+    pub(super) fn setup(&self, shard: u16) -> Setup {
+        let Self { shards, duplicate_window, duplicates_max, .. } = *self;
+        Setup { shard, shards, duplicate_window, duplicates_max }
+    }
+}
+
+/// Why a worker cannot go on. The process ends then; a restart begins at the last commit.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The journal answers no more.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The control log cannot be folded.
+    #[error(transparent)]
+    Desk(#[from] DeskError),
+    /// A shard cannot be restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// A shard knows more of the control log than the control log.
+    #[error("shard {shard} has taken epoch {epoch}, which the control log does not have")]
+    UnknownEpoch {
+        /// The shard.
+        shard: u16,
+        /// The epoch.
+        epoch: u64,
+    },
+    /// Somebody else commits the shard.
+    #[error(
+        "shard {shard} is at commit {seq}, and this worker was about to make {expected}: it has another owner"
+    )]
+    Foreign {
+        /// The shard.
+        shard: u16,
+        /// The commit that the journal has.
+        seq: u64,
+        /// The commit that was under way.
+        expected: u64,
+    },
+    /// A bug of ours that no single input can be blamed for.
+    #[error("shard {shard} panicked twice at {what}, which no input can be blamed for; this is a bug")]
+    Panicked {
+        /// The shard.
+        shard: u16,
+        /// What it was doing.
+        what: &'static str,
+    },
+}
+
+/// What a turn did, and when the next one is worth taking.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Turn {
+    /// Records and lines that were decided.
+    pub read: usize,
+    /// Timers that fired.
+    pub fired: usize,
+    /// Held users who were let go.
+    pub released: usize,
+    /// Rows of lists that were taken.
+    pub rows: usize,
+    /// Sends that were handed over.
+    pub sends: u64,
+    /// Whether anything was committed.
+    pub committed: bool,
+    /// Whether epochs were taken.
+    pub epochs: bool,
+    /// Why what was decided was undone; it is taken again, after a while.
+    pub refused: Option<String>,
+    /// Journeys whose failure budget is spent (G17), by number.
+    pub budget_spent: Vec<JourneyIndex>,
+    /// Whether there is more to do at once.
+    pub more: bool,
+    /// The time at which the next timer or date of any shard is due.
+    pub next_wake: Option<Timestamp>,
+}
+
+/// An input that panicked, and how often.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Strike {
+    pub(super) shard: u16,
+    pub(super) place: Option<(u8, u64)>,
+    pub(super) count: u32,
+}
+
+/// Some input panicked: the turn is over.
+pub(super) struct Panicked;
+
+/// The shards of one worker, its journal, and what waits to be taken.
+#[derive(Debug)]
+pub struct Cycle<J> {
+    pub(super) journal: J,
+    pub(super) options: Options,
+    /// Ascending by number.
+    pub(super) owned: Vec<Owned>,
+    /// Accepted commands that some shard has not committed yet.
+    pub(super) steps: VecDeque<Arc<Step>>,
+    /// Lines of a followed file that are not committed yet.
+    pub(super) lines: VecDeque<Lines>,
+    /// Up to which time a followed file has been read; [`Timestamp::MIN`] while it is behind.
+    pub(super) file_until: Timestamp,
+    pub(super) batch: Batch,
+    pub(super) rows: Batch,
+    pub(super) tx: Transaction,
+    /// What is measured: whoever drives the cycle publishes it.
+    pub metrics: WorkerMetrics,
+    pub(super) strikes: Vec<Strike>,
+}
+
+impl<J: Journal> Cycle<J> {
+    /// Restores every shard of `journal` to its last commit; says now and then how far it is.
+    ///
+    /// # Errors
+    /// If something cannot be read, or does not fit together: a shard stays closed rather than half open.
+    pub fn open(
+        mut journal: J,
+        control: &impl ControlLog,
+        options: Options,
+        progress: OnProgress<'_>,
+    ) -> Result<Self, Failure> {
+        let standing = Standing::read(&mut journal, control)?;
+        let mut owned = Vec::new();
+        for shard in journal.shards().to_vec() {
+            owned.push(standing.open(&mut journal, shard, &options, progress)?);
+        }
+        Ok(Self {
+            journal,
+            options,
+            owned,
+            steps: standing.steps.into(),
+            lines: VecDeque::new(),
+            file_until: Timestamp::MAX,
+            batch: Batch::new(),
+            rows: Batch::new(),
+            tx: Transaction::new(),
+            metrics: WorkerMetrics::new(),
+            strikes: Vec::new(),
+        })
+    }
+
+    /// Hands over an accepted command, in the order of the control log; one that every shard has taken does
+    /// nothing.
+    pub fn push_step(&mut self, step: Arc<Step>) {
+        if self.steps.back().is_none_or(|last| last.epoch.number < step.epoch.number) {
+            self.steps.push_back(step);
+        }
+    }
+
+    /// Hands over lines of a followed file, in order.
+    pub fn push_lines(&mut self, lines: Lines) {
+        self.lines.push_back(lines);
+    }
+
+    /// Says up to which time a followed file has been read; see [`super::feed::FileClock`].
+    pub fn read_until(&mut self, at: Timestamp) {
+        self.file_until = at;
+    }
+
+    /// How many lines wait.
+    #[must_use]
+    pub fn lines_waiting(&self) -> usize {
+        self.lines.iter().map(|lines| lines.lines.len()).sum()
+    }
+
+    /// The shards, ascending by number.
+    pub fn shards(&self) -> impl Iterator<Item = (u16, &Shard)> {
+        self.owned.iter().map(|owned| (owned.number, &owned.shard))
+    }
+
+    /// How far each list is that a shard takes: the shard, the journey, the cursor.
+    pub fn lists(&self) -> impl Iterator<Item = (u16, JourneyIndex, Cursor)> {
+        self.owned
+            .iter()
+            .flat_map(|o| o.lists.committed().map(|(journey, cursor)| (o.number, journey, cursor)))
+    }
+
+    /// By what the followed files of these shards are known, and how far each shard has read them.
+    pub fn files(&self) -> impl Iterator<Item = (u8, &super::feed::Mark, u64)> {
+        self.owned.iter().flat_map(|owned| {
+            let position = |file: u8| owned.shard.position(number_of(Source::File(u32::from(file))));
+            owned.marks.iter().map(move |(file, mark)| (*file, &**mark, position(*file)))
+        })
+    }
+
+    /// One turn at the wall clock `now`: at most one commit, and one before it if there are epochs to take.
+    ///
+    /// # Errors
+    /// See [`Failure`]: the worker must not go on.
+    pub fn turn(&mut self, now: Timestamp) -> Result<Turn, Failure> {
+        let (mut turn, started) = (Turn::default(), Instant::now());
+        self.metrics.counters.cycles += 1;
+        // 1. Epochs, between two inputs. Their commit is their acknowledgement.
+        if self.decide(&mut turn, |cycle, turn| cycle.take_steps(now, turn))?.is_err() {
+            return Ok(self.end(turn));
+        }
+        if turn.epochs
+            && let Settled::Undone(reason) = self.settle(now, started, &mut turn)?
+        {
+            turn.refused = Some(reason);
+            return Ok(self.end(turn));
+        }
+        // 2. A batch of records. While a followed file is behind, its lines come first: they happened before.
+        if self.file_until == Timestamp::MIN {
+            self.batch.clear();
+        } else {
+            self.journal.poll(&mut self.batch, self.options.events_max)?;
+        }
+        // 3. The core decides: lines, records, timers, releases, rows of lists. Each has a budget.
+        let decided = self.decide(&mut turn, |cycle, turn| {
+            cycle.take_lines(now, started, turn)?;
+            cycle.take_records(now, started, turn)?;
+            cycle.wake(now, turn)?;
+            cycle.release(now, turn)?;
+            Ok(())
+        })?;
+        if decided.is_err() {
+            return Ok(self.end(turn));
+        }
+        if self.take_rows(now, &mut turn)?.is_err() {
+            return Ok(self.end(turn));
+        }
+        // 4. One commit. What it does not carry has not happened.
+        match self.settle(now, started, &mut turn)? {
+            Settled::Kept => self.lines.clear(),
+            Settled::Undone(reason) => turn.refused = Some(reason),
+        }
+        // 5. Whoever drives the cycle lets sends go, tells who waits for an epoch, and shows what was measured.
+        Ok(self.end(turn))
+    }
+
+    fn end(&mut self, mut turn: Turn) -> Turn {
+        turn.next_wake = self.owned.iter().filter_map(|owned| owned.shard.next_wake()).min();
+        turn.more |= !self.lines.is_empty() && turn.refused.is_none();
+        turn
+    }
+
+    /// Runs decisions; if one panics, everything since the last commit is undone, and the turn is to end.
+    pub(super) fn decide(
+        &mut self,
+        turn: &mut Turn,
+        work: impl FnOnce(&mut Self, &mut Turn) -> Result<(), Panicked>,
+    ) -> Result<Result<(), Panicked>, Failure> {
+        let done = work(self, turn);
+        if done.is_err() {
+            self.recover(turn)?;
+        }
+        Ok(done)
+    }
+
+    fn recover(&mut self, turn: &mut Turn) -> Result<(), Failure> {
+        self.metrics.counters.panics += 1;
+        turn.more = true;
+        let Some(strike) = self.strikes.last() else { return Ok(()) };
+        if strike.place.is_none() && strike.count >= PANICS_MAX {
+            return Err(Failure::Panicked { shard: strike.shard, what: "a timer, a release or an epoch" });
+        }
+        tracing::error!(shard = strike.shard, place = ?strike.place, count = strike.count,
+            "a decision panicked, which is a bug; the shard is read anew from its last commit");
+        match self.owned.binary_search_by_key(&strike.shard, |owned| owned.number) {
+            Ok(at) => self.reopen(at),
+            Err(_) => self.undo(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The control log → epochs, in the order of the log: the same on every instance and in every life of the
+//! process.
+//!
+//! An epoch's number is its record's offset plus one, so that 0 means "none taken". A record that is refused
+//! makes no epoch; neither does a repeat of a known id.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::control::fold::Fold;
+use crate::control::{Applied, Grant, Record, Refused};
+use crate::engine::Epoch;
+use crate::journal::{ControlLog, ControlRecord, JournalError};
+use crate::journey::catalog::JourneyIndex;
+
+/// How many control records are read at once.
+const READ_AT_ONCE: usize = 256;
+
+/// A record of the control log as it is stored: the command, and where the rows of its list lie.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stored {
+    /// The command.
+    pub record: Record,
+    /// Of a list's manifest: by shard, the first row's offset in the log of lists and the offset behind the
+    /// last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rows: Vec<(u64, u64)>,
+}
+
+impl From<Record> for Stored {
+    fn from(record: Record) -> Self {
+        Self { record, rows: Vec::new() }
+    }
+}
+
+impl Stored {
+    /// Its bytes in the log.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a command has string keys only, so it is JSON")
+    }
+}
+
+/// What an accepted command is to the shards.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The epoch to feed.
+    pub epoch: Epoch,
+    /// Of a list's manifest: where its rows lie, by shard.
+    pub rows: Vec<(u64, u64)>,
+}
+
+/// Why the control log cannot be folded.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A record is not one that this build understands: to pass over it would fold another state.
+    #[error("record {offset} of the control log cannot be read by this build: {why}")]
+    Unreadable {
+        /// Its offset.
+        offset: u64,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// The answer to one record of the log.
+pub type Answered = Result<(Applied, Option<Arc<Step>>), Refused>;
+
+/// Folds the control log, record by record.
+#[derive(Clone, Debug, Default)]
+pub struct Desk {
+    fold: Fold,
+    next: u64,
+    grants: BTreeMap<JourneyIndex, Grant>,
+}
+
+impl Desk {
+    /// Nothing folded yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What has been folded.
+    #[must_use]
+    pub fn fold(&self) -> &Fold {
+        &self.fold
+    }
+
+    /// What was granted last of a journey's entry limit.
+    #[must_use]
+    pub fn granted(&self, journey: JourneyIndex) -> Option<&Grant> {
+        self.grants.get(&journey)
+    }
+
+    /// Folds everything that the log has by now; each accepted command's step goes to `each`, in order.
+    ///
+    /// # Errors
+    /// If the log cannot be read, or a record is of another build.
+    pub fn catch_up(
+        &mut self,
+        log: &impl ControlLog,
+        each: &mut dyn FnMut(&ControlRecord, Answered),
+    ) -> Result<(), DeskError> {
+        loop {
+            let records = log.read_control(self.next, READ_AT_ONCE)?;
+            if records.is_empty() {
+                return Ok(());
+            }
+            for record in &records {
+                let answered = self.apply(record)?;
+                each(record, answered);
+            }
+        }
+    }
+
+    /// Folds the record that comes next in the log.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub fn apply(&mut self, record: &ControlRecord) -> Result<Answered, DeskError> {
+        debug_assert_eq!(record.offset, self.next, "the log is folded in order");
+        self.next = record.offset + 1;
+        let stored: Stored = serde_json::from_slice(&record.bytes)
+            .map_err(|e| DeskError::Unreadable { offset: record.offset, why: e.to_string() })?;
+        let number = self.next;
+        Ok(self.fold.apply(number, record.appended, &stored.record).map(|(epoch, applied)| {
+            if let Some(grant) = &applied.grant {
+                self.grants.insert(applied.journey as JourneyIndex, grant.clone());
+            }
+            // A repeat gets its first answer, under an epoch that the shards have had.
+            let step = (epoch.number == number).then(|| Arc::new(Step { epoch, rows: stored.rows }));
+            (applied, step)
+        }))
+    }
+}

@@ -1,0 +1,29 @@
+//! Where the core meets the edges: workers own shards, and one turn of the cycle is all that they do.
+//!
+//! Reading order: [`cycle`] (the turn, in numbered steps: read this to know what is guaranteed) → `take`
+//! (what it feeds the shards) → `settle` (the commit and its three answers) → [`decide`] (a record of a log
+//! to what the engine understands) → [`open`] (a worker's shards from the journal) → [`desk`] (the control
+//! log to epochs) → [`lists`] (the paced cursor over an audience list) → [`feed`] (a followed file). Around
+//! it: [`pool`] (a worker's thread), [`inbox`] (what it is told), [`board`] (what it tells).
+
+pub mod clock;
+pub mod cycle;
+mod take;
+mod settle;
+mod owned;
+pub mod decide;
+pub mod open;
+pub mod desk;
+pub mod lists;
+pub mod feed;
+pub mod inbox;
+pub mod board;
+mod publish;
+pub mod pool;
+pub mod running;
+pub mod story;
+pub mod steward;
+pub mod sources;
+mod outputs;
+pub mod process;
+pub mod journeys;

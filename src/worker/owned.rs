@@ -1,0 +1,177 @@
+//! One shard in a worker's hands: the core, what it wants to happen, and what is committed beside its state.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::decide::Bad;
+use super::feed::{self, Mark};
+use super::lists::Lists;
+use crate::engine::cycle::UNTIMED_SOURCES;
+use crate::engine::restore::Meta;
+use crate::engine::{Effects, Shard, StateSink};
+use crate::journal::{Reject, ShardCommit, Source, Transaction};
+use crate::journey::catalog::{Catalog, PlanIndex};
+use crate::model::Timestamp;
+
+/// The number by which the engine knows a log.
+pub(super) const fn number_of(source: Source) -> u8 {
+    match source {
+        Source::Events => 0,
+        Source::Lists => LISTS,
+        Source::Receipts => 2,
+        Source::Internal => 3,
+        Source::File(file) => UNTIMED_SOURCES.saturating_add(if file < 127 { file as u8 } else { 127 }),
+    }
+}
+
+/// The log of lists, as the engine knows it.
+pub(super) const LISTS: u8 = 1;
+
+/// The log that the engine knows by that number.
+pub(super) const fn source_of(number: u8) -> Source {
+    match number {
+        0 => Source::Events,
+        LISTS => Source::Lists,
+        2 => Source::Receipts,
+        3 => Source::Internal,
+        file => Source::File(file.saturating_sub(UNTIMED_SOURCES) as u32),
+    }
+}
+
+/// A dead letter that waits for the commit.
+#[derive(Debug)]
+struct Rejected {
+    source: Source,
+    offset: u64,
+    code: String,
+    bytes: Vec<u8>,
+}
+
+/// A shard, and what it commits besides its state.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) number: u16,
+    pub(super) shard: Shard,
+    pub(super) effects: Effects,
+    pub(super) lists: Lists,
+    /// The journeys as of the last commit: what a restore needs.
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) marks: BTreeMap<u8, Arc<Mark>>,
+    marks_to_write: Vec<u8>,
+    rejects: Vec<Rejected>,
+    lists_position: u64,
+    /// Events since the last commit: when they arrived, and how many then.
+    pub(super) arrivals: Vec<(Timestamp, u64)>,
+}
+
+struct Sink<'a>(&'a mut ShardCommit);
+
+impl StateSink for Sink<'_> {
+    fn put(&mut self, key: &[u8], value: &[u8]) {
+        self.0.put(key, value);
+    }
+
+    fn delete(&mut self, key: &[u8]) {
+        self.0.delete(key);
+    }
+}
+
+impl Owned {
+    pub(super) fn new(number: u16, shard: Shard, lists: Lists, marks: BTreeMap<u8, Arc<Mark>>) -> Self {
+        let lists_position = lists.position().unwrap_or(0);
+        Self {
+            number,
+            catalog: Arc::clone(shard.catalog()),
+            shard,
+            effects: Effects::with_feed(),
+            lists,
+            marks,
+            marks_to_write: Vec::new(),
+            rejects: Vec::new(),
+            lists_position,
+            arrivals: Vec::new(),
+        }
+    }
+
+    /// Whether a commit has something to carry.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.shard.is_dirty() || self.lists.is_dirty()
+    }
+
+    /// An input is a dead letter.
+    pub(super) fn reject(&mut self, source: Source, offset: u64, bad: &Bad, bytes: &[u8]) {
+        let code = format!("{}: {}", bad.code, bad.message);
+        self.rejects.push(Rejected { source, offset, code, bytes: bytes.to_vec() });
+    }
+
+    /// An event that arrived then was decided.
+    pub(super) fn arrived(&mut self, at: Timestamp) {
+        match self.arrivals.last_mut() {
+            Some((last, count)) if *last == at => *count += 1,
+            _ => self.arrivals.push((at, 1)),
+        }
+    }
+
+    /// By what a file is known, if that is new.
+    pub(super) fn mark(&mut self, file: u8, mark: &Arc<Mark>) {
+        if self.marks.get(&file).is_none_or(|known| !Arc::ptr_eq(known, mark) && known != mark) {
+            self.marks.insert(file, Arc::clone(mark));
+            self.marks_to_write.push(file);
+        }
+    }
+
+    /// Puts everything into a part of the transaction; the versions that are not conserved (I13), never any.
+    pub(super) fn lay(&mut self, tx: &mut Transaction) -> Vec<PlanIndex> {
+        let part = tx.shard(self.number, self.shard.seq() + 1);
+        let committing = self.shard.commit(&mut Sink(part));
+        part.meta = committing.meta;
+        part.cycles = committing.cycle;
+        self.effects.sends.iter().for_each(|line| part.sends.push(line));
+        self.effects.transitions.iter().for_each(|line| part.transitions.push(line));
+        self.effects.refusals.iter().for_each(|line| part.refusals.push(line));
+        for Rejected { source, offset, code, bytes } in &self.rejects {
+            part.reject(&Reject { source: *source, offset: *offset, code, bytes });
+        }
+        self.lists.write(&mut |key, value| part.put(key, value));
+        for file in &self.marks_to_write {
+            let mark = serde_json::to_vec(&*self.marks[file]).expect("a mark is a path and two numbers");
+            part.put(&[feed::KEY, *file], &mark);
+        }
+        let meta = Meta::decode(&part.meta).expect("a meta that was just written reads back");
+        for (number, next) in meta.positions {
+            match source_of(number) {
+                Source::Lists => {}
+                source => part.set_position(source, next),
+            }
+        }
+        if let Some(next) = self.lists.position() {
+            self.lists_position = self.lists_position.max(next);
+            part.set_position(Source::Lists, self.lists_position);
+        }
+        committing.not_conserved
+    }
+
+    /// The commit has happened: what it carried may go.
+    pub(super) fn keep(&mut self) {
+        self.shard.committed();
+        if !Arc::ptr_eq(&self.catalog, self.shard.catalog()) {
+            self.catalog = Arc::clone(self.shard.catalog());
+        }
+        self.lists.keep();
+        self.marks_to_write.clear();
+        self.forget();
+    }
+
+    /// It has not: everything is as it was.
+    pub(super) fn undo(&mut self) {
+        self.shard.undo();
+        self.lists.undo();
+        self.forget();
+    }
+
+    fn forget(&mut self) {
+        self.effects.clear();
+        self.rejects.clear();
+        self.arrivals.clear();
+    }
+}

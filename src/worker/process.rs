@@ -1,0 +1,268 @@
+//! The threads of a running process: how they start, and in which order they end.
+//!
+//! Start: workers restore their shards in parallel, while questions are answered already; then inputs are
+//! opened. End: inputs first, then workers, each with a commit, then the output with what was committed last,
+//! and the steward.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+
+use super::board::{Board, State};
+use super::cycle::{Failure, Options};
+use super::desk::Desk;
+use super::feed::FileClock;
+use super::inbox::{Message, Sending, inbox};
+use super::outputs::Output;
+use super::pool::{Files, Nudge, Post};
+use super::running::{Running, worker_of};
+use super::sources::{FileSource, SourceError, read_input};
+use super::steward;
+use crate::config::{SendsTo, Settings};
+use crate::engine::Setup;
+use crate::journal::follow::Mode;
+use crate::journal::sends_file::SendsFileError;
+use crate::journal::{JournalError, Log};
+use crate::metrics::Hub;
+
+/// The most message ids that a shard remembers for one window: 16 bytes each, so that 64 shards stay below
+/// 128 MiB.
+const DUPLICATES_MAX: usize = 1 << 17;
+
+/// Why the process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A worker failed, or the journal did.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// The file of sends.
+    #[error(transparent)]
+    Sends(#[from] SendsFileError),
+    /// The file of events.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The operating system gives no thread.
+    #[error("a thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A worker ended before its shards were open.
+    #[error("{0}")]
+    Ended(String),
+}
+
+impl From<JournalError> for StartError {
+    fn from(error: JournalError) -> Self {
+        Self::Failure(error.into())
+    }
+}
+
+/// The threads.
+#[derive(Debug)]
+pub struct Process<L: Log> {
+    running: Arc<Running<L>>,
+    hub: Hub,
+    sendings: Vec<Sending>,
+    file: FileClock,
+    stop: Arc<AtomicBool>,
+    nudges: Sender<Nudge>,
+    opened: Receiver<Files>,
+    died: Receiver<String>,
+    workers: Vec<JoinHandle<()>>,
+    others: Vec<JoinHandle<()>>,
+    sources: Vec<JoinHandle<()>>,
+}
+
+/// How a worker's turns are bounded, by the settings.
+#[must_use]
+pub fn options(settings: &Settings, shards: u16) -> Options {
+    let engine = &settings.engine;
+    Options {
+        shards,
+        duplicate_window: engine.duplicate_window,
+        duplicates_max: DUPLICATES_MAX.max(Setup::single().duplicates_max),
+        events_max: engine.batch_events_max as usize,
+        timers_max: engine.timers_per_cycle_max as usize,
+        releases_max: engine.releases_per_cycle_max as usize,
+        rows_max: engine.list_rows_per_cycle_max as usize,
+    }
+}
+
+impl<L: Log> Process<L> {
+    /// Starts workers, steward and output; inputs follow by [`Process::follow`] and [`Process::read`].
+    ///
+    /// `follows` says that a file will be followed: until then no timer of a restored shard fires (G19).
+    ///
+    /// # Errors
+    /// If the journal cannot be read, the output is not ours, or a thread cannot be started.
+    pub fn start(log: &L, settings: &Settings, follows: bool) -> Result<Self, StartError> {
+        let shards = log.shard_count();
+        let workers = settings.engine.workers.count(u32::from(shards)) as usize;
+        let output = match &settings.sends.file {
+            SendsTo::Journal => Output::Journal,
+            SendsTo::Stdout => Output::stdout(log.clone())?,
+            SendsTo::File(path) => Output::file(log.clone(), path)?,
+        };
+        let mut desk = Desk::new();
+        desk.catch_up(log, &mut |_, _| {}).map_err(Failure::from)?;
+        let board = Arc::new(Board::new(shards, workers));
+        let hub = Hub::new(workers, settings.metrics.journeys_max as usize);
+        let (sendings, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| inbox()).unzip();
+        let running =
+            Arc::new(Running::new(log.clone(), desk, Arc::clone(&board), hub.clone(), sendings.clone()));
+        let (nudges, nudged) = unbounded();
+        let (sends, committed) = bounded(1);
+        let (opening, opened) = unbounded();
+        let (dying, died) = unbounded();
+        let file = if follows { FileClock::behind() } else { FileClock::default() };
+        let mut process = Self {
+            running,
+            hub: hub.clone(),
+            sendings,
+            file: file.clone(),
+            stop: Arc::default(),
+            nudges: nudges.clone(),
+            opened,
+            died,
+            workers: Vec::new(),
+            others: Vec::new(),
+            sources: Vec::new(),
+        };
+        for (number, inbox) in inboxes.into_iter().enumerate() {
+            let own: Vec<u16> = (0..shards).filter(|shard| worker_of(*shard, workers) == number).collect();
+            let journal = log.worker(&own)?;
+            let post = Post {
+                number,
+                inbox,
+                board: Arc::clone(&board),
+                hub: hub.clone(),
+                file: file.clone(),
+                options: options(settings, shards),
+                publish_every: Duration::from_millis(settings.metrics.publish_interval.as_millis()),
+                nudges: nudges.clone(),
+                sends: sends.clone(),
+            };
+            let (log, board) = (log.clone(), Arc::clone(&board));
+            let (opening, dying) = (opening.clone(), dying.clone());
+            let live = move || {
+                let opened = |files| drop(opening.send(files));
+                let lived = catch_unwind(AssertUnwindSafe(|| post.run(journal, &log, opened)));
+                let why = match lived {
+                    Ok(Ok(())) => return,
+                    Ok(Err(failure)) => failure.to_string(),
+                    Err(_) => "it panicked outside of any decision, which is a bug".to_owned(),
+                };
+                board.set(number, State::Dead(why.clone()));
+                let _ = dying.send(why);
+            };
+            process.workers.push(Builder::new().name(format!("worker-{number}")).spawn(live)?);
+        }
+        process.attend(nudged, committed, output)?;
+        Ok(process)
+    }
+
+    /// The steward and the output.
+    fn attend(
+        &mut self,
+        nudged: Receiver<Nudge>,
+        committed: Receiver<()>,
+        output: Output<L>,
+    ) -> Result<(), StartError> {
+        let board = Arc::clone(self.running.board());
+        let write = move || output.run(&committed, &board);
+        self.others.push(Builder::new().name("output".to_owned()).spawn(write)?);
+        let running = Arc::clone(&self.running);
+        let look_after = move || steward::run(&running, &nudged);
+        self.others.push(Builder::new().name("steward".to_owned()).spawn(look_after)?);
+        Ok(())
+    }
+
+    /// The process as its API sees it.
+    #[must_use]
+    pub fn running(&self) -> &Arc<Running<L>> {
+        &self.running
+    }
+
+    /// What is measured.
+    #[must_use]
+    pub fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Told when a worker has died, and why: the process is to end then.
+    #[must_use]
+    pub fn died(&self) -> &Receiver<String> {
+        &self.died
+    }
+
+    /// Waits until every worker has restored its shards; what they know of followed files.
+    ///
+    /// # Errors
+    /// If one of them cannot.
+    pub fn wait_open(&self) -> Result<Vec<Files>, StartError> {
+        let mut files = Vec::new();
+        while files.len() < self.workers.len() {
+            crossbeam::channel::select! {
+                recv(self.opened) -> opened => files.extend(opened),
+                recv(self.died) -> why => return Err(StartError::Ended(why.unwrap_or_default())),
+            }
+        }
+        Ok(files)
+    }
+
+    /// Follows a file from where the shards have left it.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not the one that they know.
+    pub fn follow(&mut self, path: &Path, mode: Mode, files: &[Files]) -> Result<(), StartError> {
+        let shards = self.running.shards() as u16;
+        let source = FileSource::open(path, mode, files, shards, self.sendings.clone(), self.file.clone())?;
+        let (stop, board) = (Arc::clone(&self.stop), Arc::clone(self.running.board()));
+        let read = move || {
+            if let Err(error) = source.run(&stop) {
+                tracing::error!(%error, "no more events are read from the file");
+                board.ails("the file of events", Some(error.to_string()));
+            }
+        };
+        self.sources.push(Builder::new().name("events".to_owned()).spawn(read)?);
+        Ok(())
+    }
+
+    /// Appends an input's lines to the accepted log until its end. The thread ends with the process: nobody
+    /// can wake somebody who waits for a terminal.
+    ///
+    /// # Errors
+    /// If there is no thread.
+    pub fn read(&mut self, input: impl std::io::Read + Send + 'static) -> Result<(), StartError> {
+        let (stop, running) = (Arc::clone(&self.stop), Arc::clone(&self.running));
+        let read = move || match read_input(input, &running, &stop) {
+            Ok(()) => tracing::info!("the standard input has ended"),
+            Err(error) => {
+                tracing::error!(%error, "no more events are read from the standard input");
+                running.board().ails("the standard input", Some(error.to_string()));
+            }
+        };
+        Builder::new().name("stdin".to_owned()).spawn(read)?;
+        Ok(())
+    }
+
+    /// Ends every thread: what is decided is committed, and what is committed has left.
+    pub fn stop(self) {
+        let Self { running, sendings, stop, nudges, workers, others, sources, .. } = self;
+        stop.store(true, Ordering::Relaxed);
+        for source in sources {
+            let _ = source.join();
+        }
+        running.tell_all(|| Message::Stop);
+        for worker in workers {
+            let _ = worker.join();
+        }
+        drop((nudges, sendings));
+        for other in others {
+            let _ = other.join();
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! What the system itself commands: shares of entry limits, the end of a list, a journey that keeps failing.
+//!
+//! Its commands are records of the control log like any operator's, with ids derived from what they are
+//! about, so that a repeat does nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+
+use super::board::Door;
+use super::clock;
+use super::pool::Nudge;
+use super::running::Running;
+use crate::control::service::{CommandError, Service};
+use crate::control::{Act, Command, Grant, Record};
+use crate::journal::Log;
+use crate::journey::catalog::JourneyIndex;
+use crate::lifecycle::{ListProgress, Role, Verb};
+
+/// The steward looks at least so often, for what a nudge has been lost of (a command that failed).
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// How long it waits for shards to take a command of its own; nothing depends on the answer.
+const WAIT: Duration = Duration::from_secs(1);
+/// What a shard is granted beyond those who wait, as a share of what is left for all: small, for what is
+/// granted and not used may keep others out.
+const AHEAD: u64 = 4;
+
+/// How much more each shard of a limited journey may admit, given what it has and how many wait there.
+///
+/// Never above the limit in all. Those who wait come first, in the order of the shards; what then remains is
+/// given out ahead in part, so that most entries need not wait for a grant. `None` if nothing is to be
+/// granted.
+#[must_use]
+pub fn allot(limit: u64, doors: &[Door], exhausted: bool) -> Option<Grant> {
+    let given: u64 = doors.iter().map(|door| door.granted).sum();
+    let mut left = limit.saturating_sub(given);
+    let mut granted: Vec<u64> = doors.iter().map(|door| door.granted).collect();
+    // Of a limit that was raised after it had been used up, nobody waits at a door to tell.
+    let mut wanted = exhausted && left > 0;
+    for (granted, door) in granted.iter_mut().zip(doors) {
+        let unused = door.granted.saturating_sub(door.admitted);
+        let lacking = door.waiting.saturating_sub(unused);
+        wanted |= lacking > 0;
+        let share = lacking.min(left);
+        *granted += share;
+        left -= share;
+    }
+    let ahead = left / AHEAD / doors.len().max(1) as u64;
+    if ahead > 0 {
+        for (granted, door) in granted.iter_mut().zip(doors).filter(|(_, door)| door.waiting > 0) {
+            *granted += ahead;
+            left -= ahead;
+            debug_assert!(*granted >= door.granted);
+        }
+    }
+    wanted.then_some(Grant { granted, exhausted: left == 0 })
+}
+
+/// Looks after journeys until whoever nudges it is gone.
+pub(super) fn run<L: Log>(running: &Arc<Running<L>>, nudges: &Receiver<Nudge>) {
+    loop {
+        let nudge = match nudges.recv_timeout(LOOK_EVERY) {
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => Nudge::Look,
+            Ok(nudge) => nudge,
+        };
+        match nudge {
+            Nudge::Spent(journey) => fail(running, journey),
+            Nudge::Look => {
+                let looked = allot_all(running).and_then(|()| end_lists(running));
+                if let Err(error) = looked {
+                    tracing::warn!(%error, "a command of the system was not taken");
+                }
+            }
+        }
+    }
+}
+
+fn command<L: Log>(
+    running: &Running<L>,
+    id: String,
+    journey: &str,
+    command: Command,
+) -> Result<(), CommandError> {
+    let record = Record {
+        id,
+        at: None,
+        actor: "system".to_owned(),
+        role: Role::System,
+        journey: journey.to_owned(),
+        expect: None,
+        command,
+    };
+    running.command(record, WAIT).map(drop)
+}
+
+fn allot_all<L: Log>(running: &Running<L>) -> Result<(), CommandError> {
+    let limited: Vec<(JourneyIndex, String, u64)> = running.with_fold(|fold| {
+        let catalog = fold.catalog();
+        let journeys = catalog.journeys.iter().enumerate();
+        let limit = |live| catalog.plan(live).entry.limit;
+        journeys.filter_map(|(n, j)| Some((n as JourneyIndex, j.id.to_string(), limit(j.live?)?))).collect()
+    });
+    for (journey, id, limit) in limited {
+        let board = running.board();
+        let of_journey = board.doors.iter().filter(|entry| entry.key().1 == journey);
+        let mut doors: Vec<(u16, Door)> = of_journey.map(|entry| (entry.key().0, *entry.value())).collect();
+        if doors.len() != running.shards() {
+            // Some shard has not been heard of yet.
+            continue;
+        }
+        doors.sort_unstable_by_key(|(shard, _)| *shard);
+        let mut doors: Vec<Door> = doors.into_iter().map(|(_, door)| door).collect();
+        // The log knows what was granted, a shard perhaps not yet.
+        let before = running.granted(journey);
+        if let Some(before) = &before {
+            doors
+                .iter_mut()
+                .zip(&before.granted)
+                .for_each(|(d, granted)| d.granted = d.granted.max(*granted));
+        }
+        let Some(grant) = allot(limit, &doors, before.as_ref().is_some_and(|grant| grant.exhausted)) else {
+            continue;
+        };
+        if before.as_ref() == Some(&grant) {
+            continue;
+        }
+        let given: u64 = grant.granted.iter().sum();
+        let command_id = format!("grant/{id}/{limit}/{given}/{}", grant.exhausted);
+        command(running, command_id, &id, Command::Grant(grant))?;
+    }
+    Ok(())
+}
+
+/// A list is processed when every shard has taken its end (G8).
+///
+/// Where the state has no such verb (the journey was stopped), the list's end changes nothing, and nobody is
+/// told: the command would be refused, and given again at every look.
+fn end_lists<L: Log>(running: &Running<L>) -> Result<(), CommandError> {
+    let unfinished: Vec<(JourneyIndex, String)> = running.with_fold(|fold| {
+        let journeys = fold.catalog().journeys.iter().enumerate();
+        let now = clock::wall();
+        journeys
+            .filter(|(_, j)| j.lifecycle.list() == ListProgress::Unfinished && j.live.is_some())
+            .filter(|(_, j)| j.lifecycle.state_at(now).arrow(Verb::ListProcessed).is_some())
+            .map(|(number, j)| (number as JourneyIndex, j.id.to_string()))
+            .collect()
+    });
+    let board = running.board();
+    for (journey, id) in unfinished {
+        let cursors: Vec<_> =
+            board.lists.iter().filter(|e| e.key().1 == journey).map(|entry| *entry.value()).collect();
+        let Some(epoch) = cursors.iter().map(|cursor| cursor.epoch).max() else { continue };
+        let ended = cursors.iter().filter(|cursor| cursor.epoch == epoch && cursor.is_done()).count();
+        if ended == running.shards() {
+            let act = Command::Act(Act::from(Verb::ListProcessed));
+            match command(running, format!("list/{id}/{epoch}"), &id, act) {
+                // Somebody was faster: the list has ended all the same.
+                Err(CommandError::Refused(refused)) => {
+                    tracing::debug!(%refused, journey = id, "a list ended");
+                }
+                other => other?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A spent budget is Error where the dialect has one, and an alarm everywhere (G17).
+fn fail<L: Log>(running: &Running<L>, journey: JourneyIndex) {
+    let Some((id, revision, knows)) = running.with_fold(|fold| {
+        let lineage = fold.registry().lineages().get(usize::from(journey))?;
+        let knows = lineage.lifecycle.dialect().knows(Verb::Fail);
+        Some((lineage.id.clone(), lineage.revision, knows))
+    }) else {
+        return;
+    };
+    tracing::error!(journey = id, "the journey's failure budget is spent");
+    if !knows {
+        return;
+    }
+    let reason = Some("its failure budget is spent".to_owned());
+    let act = Act { reason, ..Act::from(Verb::Fail) };
+    if let Err(error) = command(running, format!("fail/{id}/{revision}"), &id, Command::Act(act)) {
+        tracing::warn!(%error, journey = id, "the journey keeps failing and could not be put into Error");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::Manifest;
+    use crate::journal::ControlLog;
+    use crate::journal::memory::Memory;
+    use crate::metrics::Hub;
+    use crate::worker::board::Board;
+    use crate::worker::desk::Desk;
+    use crate::worker::lists::Cursor;
+
+    const LIST: &str = r#"
+        id = "vips"
+        dialect = "clevertap"
+        zone = "UTC"
+        entry.list = "vips"
+        content.hello.text = "hello"
+        [[node]]
+        id = "hello"
+        type = "send"
+        channel = "push"
+        content = "hello"
+        next = "exit"
+    "#;
+
+    fn give(running: &Running<Memory>, id: &str, command: Command) {
+        let (actor, journey) = ("test".to_owned(), "vips".to_owned());
+        let record = Record {
+            id: id.to_owned(),
+            at: None,
+            actor,
+            role: Role::Operator,
+            journey,
+            expect: None,
+            command,
+        };
+        running.command(record, Duration::ZERO).expect("it is taken");
+    }
+
+    #[test]
+    fn a_list_is_ended_once_and_not_at_all_after_its_journey_was_stopped() {
+        for (stopped, commands, state) in [(false, 1, "Completed"), (true, 0, "Stopped")] {
+            let (log, board) = (Memory::new(2), Arc::new(Board::new(2, 0)));
+            board.committed([(0, u64::MAX), (1, u64::MAX)].into_iter());
+            let running =
+                Arc::new(Running::new(log.clone(), Desk::new(), Arc::clone(&board), Hub::new(0, 1), vec![]));
+            let definition = crate::journey::source::load("t.toml", LIST.as_bytes()).expect("it is right");
+            give(&running, "put", Command::Put { definition: Box::new(definition) });
+            give(&running, "list", Command::List(Manifest { list: "vips".to_owned(), rows: 0 }));
+            give(&running, "publish", Command::Act(Act::from(Verb::Publish)));
+            if stopped {
+                give(&running, "stop", Command::Act(Act::from(Verb::Stop)));
+            }
+            for shard in 0..2 {
+                board.lists.insert((shard, 0), Cursor { epoch: 1, next: 0, end: 0 });
+            }
+            let before = log.control_end();
+            for _ in 0..4 {
+                end_lists(&running).expect("nothing is in its way");
+            }
+            assert_eq!((log.control_end() - before, running.journeys()[0].state.as_str()), (commands, state));
+        }
+    }
+
+    #[test]
+    fn shares_never_exceed_the_limit_and_reach_it_under_demand() {
+        let mut doors = vec![Door::default(); 4];
+        let (limit, mut admitted) = (1_000, 0);
+        for round in 0.. {
+            for (n, door) in doors.iter_mut().enumerate() {
+                door.waiting += (n as u64 + 1) * 7;
+                let let_in = door.waiting.min(door.granted - door.admitted);
+                door.admitted += let_in;
+                door.waiting -= let_in;
+                admitted += let_in;
+            }
+            let Some(grant) = allot(limit, &doors, false) else { continue };
+            assert!(grant.granted.iter().sum::<u64>() <= limit);
+            assert_eq!(grant.exhausted, grant.granted.iter().sum::<u64>() == limit);
+            for (door, granted) in doors.iter_mut().zip(&grant.granted) {
+                assert!(*granted >= door.granted, "what was granted is never taken back");
+                door.granted = *granted;
+            }
+            if grant.exhausted && admitted == limit {
+                return;
+            }
+            assert!(round < 1_000, "the limit is never reached: {doors:?}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! What one turn feeds the shards: epochs, lines, records, timers, releases, rows; each input at its time.
+//!
+//! Nothing here commits, and nothing here survives a panic: [`Cycle::turn`] decides about both.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::cycle::{Cycle, Failure, PANICS_MAX, Panicked, Strike, Turn};
+use super::decide::{self, Bad, Decoded};
+use super::feed::Lines;
+use super::lists::Cursor;
+use super::owned::{LISTS, number_of, source_of};
+use crate::engine::{Body, Input, Outcome, Record, Shard, WARM_MAX};
+use crate::journal::{Batch, Journal, Kind, Source};
+use crate::journey::catalog::JourneyIndex;
+use crate::lifecycle::EntryGate;
+use crate::metrics::Stage;
+use crate::model::Timestamp;
+
+/// How far a shard's position in a followed file may lag behind what was read, in bytes: what a restart reads
+/// again.
+const FILE_LAG_MAX: u64 = 8 << 20;
+
+impl<J: Journal> Cycle<J> {
+    /// The time that a shard may take for its own (G19).
+    fn time_of(&mut self, at: usize, now: Timestamp) -> Timestamp {
+        let owned = &self.owned[at];
+        let complete = self.journal.complete_until(owned.number, now);
+        if self.file_until == Timestamp::MIN {
+            complete.min(quiet(&owned.shard, now))
+        } else {
+            complete.min(self.file_until)
+        }
+    }
+
+    /// Gives a shard one input.
+    fn feed(&mut self, at: usize, time: Timestamp, input: Input<'_>) -> Result<Outcome, Panicked> {
+        let owned = &mut self.owned[at];
+        let place = match &input {
+            Input::Record(record) => Some((record.source, record.offset)),
+            _ => None,
+        };
+        let shard = &mut owned.shard;
+        let effects = &mut owned.effects;
+        // Whatever a panic leaves behind is thrown away: see `reopen`.
+        catch_unwind(AssertUnwindSafe(|| shard.handle(time, input, effects))).map_err(|_| {
+            let shard = owned.number;
+            let known = self.strikes.iter().position(|s| s.shard == shard && s.place == place);
+            let count = known.map_or(0, |known| self.strikes.swap_remove(known).count);
+            self.strikes.push(Strike { shard, place, count: count + 1 });
+            Panicked
+        })
+    }
+
+    pub(super) fn take_steps(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), Panicked> {
+        for number in 0..self.steps.len() {
+            let step = Arc::clone(&self.steps[number]);
+            for at in 0..self.owned.len() {
+                if self.owned[at].shard.epoch() >= step.epoch.number {
+                    continue;
+                }
+                let time = self.time_of(at, now);
+                let _ = self.feed(at, time, Input::Epoch(&step.epoch))?;
+                turn.epochs = true;
+                let owned = &mut self.owned[at];
+                let rows = step.rows.get(usize::from(owned.number));
+                if let (Some(&(next, end)), Some(journey)) = (rows, step.epoch.journey) {
+                    owned.lists.begin(journey, Cursor { epoch: step.epoch.number, next, end });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lines of a followed file: timers that were due before they can have been written fire first, and no
+    /// others.
+    pub(super) fn take_lines(
+        &mut self,
+        now: Timestamp,
+        started: Instant,
+        turn: &mut Turn,
+    ) -> Result<(), Panicked> {
+        let lines = std::mem::take(&mut self.lines);
+        let mut done = Ok(());
+        for piece in &lines {
+            done = self.take_piece(now, started, piece, turn);
+            if done.is_err() {
+                break;
+            }
+        }
+        self.lines = lines;
+        done
+    }
+
+    fn take_piece(
+        &mut self,
+        now: Timestamp,
+        started: Instant,
+        piece: &Lines,
+        turn: &mut Turn,
+    ) -> Result<(), Panicked> {
+        let source = piece.source();
+        let mut last = None;
+        let mut times: Vec<Option<Timestamp>> = vec![None; self.owned.len()];
+        for (shard, bytes, next) in piece.iter() {
+            let Some(at) = self.index_of(shard, &mut last) else { continue };
+            if next <= self.owned[at].shard.position(source) {
+                continue;
+            }
+            let shard = &self.owned[at].shard;
+            let time = *times[at].get_or_insert_with(|| quiet(shard, now).max(piece.since));
+            turn.read += 1;
+            self.owned[at].mark(piece.file, &piece.mark);
+            self.take_one(at, time, (source, next - 1, Kind::Event), bytes, (now, now, started))?;
+        }
+        for at in 0..self.owned.len() {
+            let position = self.owned[at].shard.position(source);
+            if position + FILE_LAG_MAX < piece.upto {
+                let time = quiet(&self.owned[at].shard, now).max(piece.since);
+                self.owned[at].mark(piece.file, &piece.mark);
+                let skip = Record { source, offset: piece.upto - 1, body: Body::Skip };
+                let _ = self.feed(at, time, Input::Record(skip))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_records(
+        &mut self,
+        now: Timestamp,
+        started: Instant,
+        turn: &mut Turn,
+    ) -> Result<(), Panicked> {
+        let batch = std::mem::take(&mut self.batch);
+        let mut last = None;
+        let mut done = Ok(());
+        let mut records = batch.records().peekable();
+        let mut ahead = Vec::with_capacity(WARM_MAX);
+        while let (Ok(()), Some(first)) = (&done, records.next()) {
+            let Some(at) = self.index_of(first.shard, &mut last) else { continue };
+            // Taken apart together, so that the shard can bring their users in while the first is decided.
+            let same = std::iter::from_fn(|| records.next_if(|r| r.shard == first.shard));
+            ahead.clear();
+            for record in std::iter::once(first).chain(same).take(WARM_MAX) {
+                ahead.push((
+                    record,
+                    self.take_apart(at, number_of(record.source), record.offset, record.kind, record.bytes),
+                ));
+            }
+            let users = ahead.iter().filter_map(|(_, decoded)| decoded.as_ref().ok()?.user());
+            std::hint::black_box(self.owned[at].shard.warm(users));
+            for (record, decoded) in &ahead {
+                let source = number_of(record.source);
+                // A record may come again: what lies before the position has been decided.
+                if record.offset < self.owned[at].shard.position(source) {
+                    continue;
+                }
+                turn.read += 1;
+                let place = (source, record.offset, record.kind);
+                let times = (record.appended, now, started);
+                done = self.decide_one(at, record.appended, place, (decoded, record.bytes), times);
+                if done.is_err() {
+                    break;
+                }
+            }
+        }
+        turn.more |= batch.len() >= self.options.events_max;
+        drop((records, ahead));
+        self.batch = batch;
+        done
+    }
+
+    /// One record: taken apart, then decided.
+    fn take_one(
+        &mut self,
+        at: usize,
+        time: Timestamp,
+        place: (u8, u64, Kind),
+        bytes: &[u8],
+        times: (Timestamp, Timestamp, Instant),
+    ) -> Result<(), Panicked> {
+        let (source, offset, kind) = place;
+        let decoded = self.take_apart(at, source, offset, kind, bytes);
+        self.decide_one(at, time, place, (&decoded, bytes), times)
+    }
+
+    fn take_apart<'a>(
+        &self,
+        at: usize,
+        source: u8,
+        offset: u64,
+        kind: Kind,
+        bytes: &'a [u8],
+    ) -> Result<Decoded<'a>, Bad> {
+        if self.is_poison(self.owned[at].number, source, offset) {
+            let message = "its handling panicked twice, which is a bug of the executor".to_owned();
+            return Err(Bad { code: "panic", message });
+        }
+        decide::decode(kind, bytes)
+    }
+
+    /// Counts and decides; what could not be taken apart is a dead letter, and the position moves on.
+    fn decide_one(
+        &mut self,
+        at: usize,
+        time: Timestamp,
+        (source, offset, kind): (u8, u64, Kind),
+        (decoded, bytes): (&Result<Decoded<'_>, Bad>, &[u8]),
+        (arrived, now, started): (Timestamp, Timestamp, Instant),
+    ) -> Result<(), Panicked> {
+        self.count(at, kind, decoded);
+        let body = match decoded {
+            Ok(decoded) => decoded.body(),
+            Err(bad) => {
+                self.owned[at].reject(source_of(source), offset, bad, bytes);
+                Body::Skip
+            }
+        };
+        let outcome = self.feed(at, time, Input::Record(Record { source, offset, body }))?;
+        self.metrics.counters.timers_fired += outcome.fired as u64;
+        if kind == Kind::Event {
+            self.owned[at].arrived(arrived);
+            let waited = Duration::from_millis(now.since(arrived).as_millis());
+            self.metrics.record(Stage::EventToDecision, waited + started.elapsed());
+        }
+        Ok(())
+    }
+
+    fn is_poison(&self, shard: u16, source: u8, offset: u64) -> bool {
+        let is_it = |s: &Strike| s.shard == shard && s.place == Some((source, offset));
+        !self.strikes.is_empty() && self.strikes.iter().any(|s| is_it(s) && s.count >= PANICS_MAX)
+    }
+
+    fn count(&mut self, at: usize, kind: Kind, decoded: &Result<Decoded<'_>, Bad>) {
+        let counters = &mut self.metrics.counters;
+        match (kind, decoded) {
+            (Kind::Event, decoded) => {
+                counters.events_read += 1;
+                match decoded {
+                    Err(_) => counters.events_rejected += 1,
+                    Ok(Decoded::Event(event)) => {
+                        let mentioned = self.owned[at].shard.catalog().program(&event.name).is_some();
+                        counters.events_decided += u64::from(mentioned);
+                        counters.events_unmentioned += u64::from(!mentioned);
+                    }
+                    Ok(_) => counters.events_unmentioned += 1,
+                }
+            }
+            (Kind::Receipt, Ok(_)) => counters.receipts += 1,
+            (Kind::Entry, Ok(_)) => counters.api_entries += 1,
+            (Kind::ListRow, Ok(_)) => counters.list_rows += 1,
+            _ => {}
+        }
+    }
+
+    pub(super) fn wake(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), Panicked> {
+        for at in 0..self.owned.len() {
+            let time = self.time_of(at, now);
+            let Some(due) = self.owned[at].shard.next_wake().filter(|due| *due <= time) else { continue };
+            let outcome = self.feed(at, time, Input::Wake { max: self.options.timers_max })?;
+            turn.fired += outcome.fired;
+            turn.more |= outcome.more_due;
+            self.metrics.counters.timers_fired += outcome.fired as u64;
+            if outcome.fired > 0 {
+                let late = Duration::from_millis(now.since(due).as_millis());
+                self.metrics.record_many(Stage::TimerLateness, late, outcome.fired as u64);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn release(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), Panicked> {
+        for at in 0..self.owned.len() {
+            if self.owned[at].shard.is_releasing() {
+                let time = self.time_of(at, now).max(self.owned[at].shard.now());
+                let outcome = self.feed(at, time, Input::Release { max: self.options.releases_max })?;
+                turn.released += outcome.released;
+                self.metrics.counters.released += outcome.released as u64;
+                turn.more |= self.owned[at].shard.is_releasing();
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of lists, each list at its own pace: none while entry is shut, all of the rest after a stop (G8).
+    ///
+    /// A row that was appended after the shard's time waits: taking it would let that time pass, and with it
+    /// every timer that was due before, although lines or records from before it are unread (G19).
+    pub(super) fn take_rows(
+        &mut self,
+        now: Timestamp,
+        turn: &mut Turn,
+    ) -> Result<Result<(), Panicked>, Failure> {
+        for at in 0..self.owned.len() {
+            let owned = &self.owned[at];
+            let moves = |journey: JourneyIndex| {
+                owned.shard.journey(journey).is_some_and(|state| {
+                    state.gates().entry == EntryGate::Open || state.stopped_at().is_some()
+                })
+            };
+            let due: Vec<_> = owned.lists.unfinished().filter(|(journey, _)| moves(*journey)).collect();
+            let number = owned.number;
+            let limit = self.time_of(at, now).max(self.owned[at].shard.now());
+            for (journey, cursor) in due {
+                let left = usize::try_from(cursor.end - cursor.next).unwrap_or(usize::MAX);
+                let max = left.min(self.options.rows_max);
+                let mut rows = std::mem::take(&mut self.rows);
+                self.journal.read(number, Source::Lists, cursor.next, max, &mut rows)?;
+                let before = turn.rows;
+                let done = self.decide(turn, |cycle, turn| {
+                    cycle.take_some_rows(at, (now, limit), journey, &rows, turn)
+                })?;
+                self.rows = rows;
+                if done.is_err() {
+                    return Ok(done);
+                }
+                turn.more |= left > max && turn.rows > before;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    fn take_some_rows(
+        &mut self,
+        at: usize,
+        (now, limit): (Timestamp, Timestamp),
+        journey: JourneyIndex,
+        rows: &Batch,
+        turn: &mut Turn,
+    ) -> Result<(), Panicked> {
+        for row in rows.records().take_while(|row| row.appended <= limit) {
+            let place = (LISTS, row.offset, Kind::ListRow);
+            self.take_one(at, row.appended, place, row.bytes, (row.appended, now, Instant::now()))?;
+            self.owned[at].lists.advance(journey, row.offset + 1);
+            turn.rows += 1;
+        }
+        Ok(())
+    }
+
+    /// The place of a shard; `last` remembers the one before, since batches come shard by shard.
+    fn index_of(&self, shard: u16, last: &mut Option<(u16, usize)>) -> Option<usize> {
+        if let Some((known, at)) = *last
+            && known == shard
+        {
+            return Some(at);
+        }
+        let at = self.owned.binary_search_by_key(&shard, |owned| owned.number).ok()?;
+        *last = Some((shard, at));
+        Some(at)
+    }
+}
+
+/// The time that may pass without any timer: a line of a file has no append time, and fires nothing that was
+/// not due before it was read.
+fn quiet(shard: &Shard, now: Timestamp) -> Timestamp {
+    let due = shard.next_wake().unwrap_or(Timestamp::MAX);
+    now.min(Timestamp(due.0.saturating_sub(1))).max(shard.now())
+}
