@@ -14,4 +14,6 @@ pub mod http;
 pub mod ctl;
 pub mod look;
 pub mod run;
+pub mod replay;
+pub mod demo;
 pub mod cli;

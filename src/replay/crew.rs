@@ -1,0 +1,310 @@
+//! The threads that own the shards: each takes its orders in turn, and nothing is shared but what nobody
+//! changes.
+//!
+//! Shard `n` belongs to thread `n mod threads`. Orders are few (rounds, epochs, turns of the clock), so a
+//! channel costs nothing; which thread runs first decides nothing, for no order reads another thread's
+//! shards.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread::Scope;
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+
+use super::intake::{Round, SHARDS};
+use super::story::Story;
+use crate::engine::journey_state::JourneyState;
+use crate::engine::{Effects, Epoch, Input, Record, Setup, Shard};
+use crate::journey::catalog::JourneyIndex;
+use crate::model::hash::shard_of;
+use crate::model::{Interval, Timestamp};
+
+/// The orders that a thread may be behind: it holds back the reader, not the other threads.
+const ORDERS_MAX: usize = 8;
+/// How many held users go in one turn of a release. All turns follow at the same instant of the clock.
+const RELEASE_TURN: usize = 65_536;
+
+/// What a thread is told to do with its shards.
+#[derive(Clone)]
+enum Order {
+    /// Feed these events.
+    Feed(Arc<Round>, Range<usize>),
+    /// Take an epoch at its own time, and let go whom it releases.
+    Epoch(Arc<Epoch>),
+    /// Let time pass up to and with this.
+    Wake(Timestamp),
+    /// Tell how many each shard let into these journeys.
+    Shares(Arc<[JourneyIndex]>),
+    /// Tell when there is something to do next.
+    NextWake,
+    /// Hand over what was decided.
+    Collect,
+}
+
+/// What a thread answers.
+enum Answer {
+    Shares(Vec<(u16, Vec<u64>)>),
+    NextWake(Option<Timestamp>),
+}
+
+/// What one shard decided since it was last asked.
+pub(super) struct Decided {
+    /// The shard.
+    pub(super) shard: u16,
+    /// Its lines.
+    pub(super) effects: Effects,
+}
+
+/// A shard when all is done.
+pub(super) struct Done {
+    /// The shard itself, for its statistics.
+    pub(super) shard: Shard,
+    /// The story of the user whose shard it is, if one is told.
+    pub(super) story: Option<Story>,
+}
+
+/// What the threads are to hand over besides statistics.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    /// The lines of every shard.
+    pub(super) lines: bool,
+    /// The story of this user.
+    pub(super) story: Option<String>,
+}
+
+struct Member {
+    orders: Sender<Order>,
+    answers: Receiver<Answer>,
+    decided: Receiver<Vec<Decided>>,
+    done: Receiver<Vec<Done>>,
+}
+
+/// The threads.
+pub(super) struct Crew {
+    members: Vec<Member>,
+}
+
+/// That a thread is gone means that it panicked, and the scope hands that on.
+const ALIVE: &str = "a thread of the replay ends only after its orders";
+
+impl Crew {
+    /// Starts the threads.
+    pub(super) fn start<'scope>(scope: &'scope Scope<'scope, '_>, threads: usize, wanted: &Wanted) -> Self {
+        let members = (0..threads).map(|number| {
+            let (orders, inbox) = bounded(ORDERS_MAX);
+            let (answers, answered) = unbounded();
+            let (decided, handed) = unbounded();
+            let (finished, done) = bounded(1);
+            let mut thread = Thread::new(number, threads, wanted, answers, decided);
+            scope.spawn(move || {
+                while let Ok(order) = inbox.recv() {
+                    thread.obey(order);
+                }
+                // Nobody waits for it if the replay has failed.
+                let _ = finished.send(thread.done());
+            });
+            Member { orders, answers: answered, decided: handed, done }
+        });
+        Self { members: members.collect() }
+    }
+
+    fn tell(&self, order: &Order) {
+        for member in &self.members {
+            member.orders.send(order.clone()).expect(ALIVE);
+        }
+    }
+
+    /// Feeds events of a round.
+    pub(super) fn feed(&self, round: &Arc<Round>, range: Range<usize>) {
+        if !range.is_empty() {
+            self.tell(&Order::Feed(Arc::clone(round), range));
+        }
+    }
+
+    /// Hands an epoch to every shard.
+    pub(super) fn epoch(&self, epoch: Epoch) {
+        self.tell(&Order::Epoch(Arc::new(epoch)));
+    }
+
+    /// Lets time pass up to and with `until`.
+    pub(super) fn wake(&self, until: Timestamp) {
+        self.tell(&Order::Wake(until));
+    }
+
+    /// How many each shard let into each of these journeys: by journey, by shard.
+    pub(super) fn shares(&self, journeys: &Arc<[JourneyIndex]>) -> Vec<Vec<u64>> {
+        self.tell(&Order::Shares(Arc::clone(journeys)));
+        let mut shares = vec![vec![0; usize::from(SHARDS)]; journeys.len()];
+        for member in &self.members {
+            if let Answer::Shares(of) = member.answers.recv().expect(ALIVE) {
+                for (shard, admitted) in of {
+                    for (row, admitted) in shares.iter_mut().zip(admitted) {
+                        row[usize::from(shard)] = admitted;
+                    }
+                }
+            }
+        }
+        shares
+    }
+
+    /// When a shard has something to do next.
+    pub(super) fn next_wake(&self) -> Option<Timestamp> {
+        self.tell(&Order::NextWake);
+        let answers = self.members.iter().filter_map(|member| match member.answers.recv().expect(ALIVE) {
+            Answer::NextWake(at) => at,
+            Answer::Shares(_) => None,
+        });
+        // Every answer is taken, also where an earlier one would do.
+        answers.collect::<Vec<_>>().into_iter().min()
+    }
+
+    /// Asks for what was decided since the last time; [`Crew::collected`] gives it.
+    pub(super) fn collect(&self) {
+        self.tell(&Order::Collect);
+    }
+
+    /// What was decided up to one [`Crew::collect`], by shard.
+    pub(super) fn collected(&self) -> Vec<Decided> {
+        let mut all: Vec<Decided> =
+            self.members.iter().flat_map(|member| member.decided.recv().expect(ALIVE)).collect();
+        all.sort_by_key(|decided| decided.shard);
+        all
+    }
+
+    /// Ends the threads: the shards by number.
+    pub(super) fn finish(self) -> Vec<Done> {
+        let mut done = Vec::new();
+        for Member { orders, answers: _, decided: _, done: handed } in self.members {
+            drop(orders);
+            done.push(handed.recv().expect(ALIVE).into_iter());
+        }
+        // Thread t has the shards t, t + threads, and so on.
+        let threads = done.len();
+        (0..usize::from(SHARDS)).filter_map(|shard| done[shard % threads].next()).collect()
+    }
+}
+
+/// One shard with what it decided and has not handed over.
+struct Seat {
+    number: u16,
+    shard: Shard,
+    effects: Effects,
+    story: Option<Story>,
+}
+
+struct Thread {
+    number: usize,
+    threads: usize,
+    keeps_lines: bool,
+    seats: Vec<Seat>,
+    answers: Sender<Answer>,
+    decided: Sender<Vec<Decided>>,
+}
+
+impl Thread {
+    fn new(
+        number: usize,
+        threads: usize,
+        wanted: &Wanted,
+        answers: Sender<Answer>,
+        decided: Sender<Vec<Decided>>,
+    ) -> Self {
+        let seat = |shard: usize| {
+            let shard = shard as u16;
+            let story = wanted.story.as_ref().filter(|user| shard_of(user, SHARDS) == shard);
+            let story = story.map(|user| Story::of(user));
+            let feed = wanted.lines || story.is_some();
+            let effects = Effects { feed, ..Effects::default() };
+            Seat { number: shard, shard: Shard::new(Setup::of(shard, SHARDS)), effects, story }
+        };
+        let seats = (number..usize::from(SHARDS)).step_by(threads).map(seat).collect();
+        Self { number, threads, keeps_lines: wanted.lines, seats, answers, decided }
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Feed(round, range) => self.feed(&round, range),
+            Order::Epoch(epoch) => self.seats.iter_mut().for_each(|seat| seat.take_epoch(&epoch)),
+            Order::Wake(until) => {
+                let wake = Input::Wake { max: usize::MAX };
+                self.seats.iter_mut().for_each(|seat| seat.handle(until, wake));
+            }
+            Order::Shares(journeys) => {
+                let shares = self.seats.iter().map(|seat| (seat.number, seat.shares(&journeys)));
+                let _ = self.answers.send(Answer::Shares(shares.collect()));
+                return;
+            }
+            Order::NextWake => {
+                let next = self.seats.iter().filter_map(|seat| seat.shard.next_wake()).min();
+                let _ = self.answers.send(Answer::NextWake(next));
+                return;
+            }
+            Order::Collect => return self.collect(),
+        }
+        for seat in &mut self.seats {
+            // There is no journal that could refuse: what was decided stands, and need not be kept for an
+            // undo.
+            seat.shard.committed();
+            if !self.keeps_lines {
+                seat.effects.clear();
+            }
+        }
+    }
+
+    fn feed(&mut self, round: &Round, range: Range<usize>) {
+        for &due in &round.events[range] {
+            if usize::from(due.shard) % self.threads != self.number {
+                continue;
+            }
+            let seat = &mut self.seats[usize::from(due.shard) / self.threads];
+            let (chunk, index) = round.item(due);
+            if let Some(story) = &mut seat.story {
+                story.event(due.at, chunk, index);
+            }
+            chunk.with(index, |body| {
+                seat.handle(due.at, Input::Record(Record { source: 0, offset: due.seq, body }));
+            });
+        }
+    }
+
+    fn collect(&mut self) {
+        let of = |seat: &mut Seat| {
+            let empty = Effects { feed: seat.effects.feed, ..Effects::default() };
+            Decided { shard: seat.number, effects: std::mem::replace(&mut seat.effects, empty) }
+        };
+        let _ = self.decided.send(self.seats.iter_mut().map(of).collect());
+    }
+
+    fn done(self) -> Vec<Done> {
+        let of = |seat: Seat| Done { shard: seat.shard, story: seat.story };
+        self.seats.into_iter().map(of).collect()
+    }
+}
+
+impl Seat {
+    fn handle(&mut self, at: Timestamp, input: Input<'_>) {
+        let told = self.story.is_some().then(|| Story::lengths(&self.effects));
+        let _ = self.shard.handle(at, input, &mut self.effects);
+        if let (Some(story), Some(from)) = (&mut self.story, told) {
+            story.listen(&self.effects, from);
+        }
+    }
+
+    fn take_epoch(&mut self, epoch: &Epoch) {
+        // Timers at the very instant of a verb come after it (G28), those before it fire first.
+        self.handle(epoch.at, Input::Epoch(epoch));
+        while self.shard.is_releasing() {
+            self.handle(epoch.at, Input::Release { max: RELEASE_TURN });
+        }
+    }
+
+    fn shares(&self, journeys: &[JourneyIndex]) -> Vec<u64> {
+        let admitted =
+            |j: &JourneyIndex| self.shard.journey(*j).map_or(0, |state| JourneyState::share(state).1);
+        journeys.iter().map(admitted).collect()
+    }
+}
+
+/// How long the clock runs on after the last event and the last verb, if no timer ends it and nobody says
+/// until when: the longest that one wait may be.
+pub(super) const RUN_ON: Interval = Interval::LONGEST;
