@@ -1,0 +1,8 @@
+//! `wayfarer replay`, from files to files: what its help promises.
+
+mod folder;
+mod worked_examples;
+mod order;
+mod sources;
+mod mistakes;
+mod stories;

@@ -1,0 +1,7 @@
+//! What `wayfarer run` promises: the cycle over a journal, and the whole process killed at random.
+#![allow(missing_docs, reason = "tests")]
+
+mod world;
+mod cycle;
+mod kill;
+mod process;
