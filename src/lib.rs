@@ -1,12 +1,12 @@
-//! Wayfarer executes customer journeys.
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod model;
 pub mod lifecycle;
 pub mod journey;
-pub mod ingest;
 pub mod engine;
-pub mod control;
+pub mod ingest;
 pub mod journal;
+pub mod control;
 pub mod worker;
 pub mod metrics;
 pub mod config;
