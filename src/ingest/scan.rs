@@ -458,7 +458,8 @@ pub(super) fn unescape(raw: &str) -> String {
     text
 }
 
-/// The character that `uXXXX` or `uXXXX\uXXXX` at the start of `rest` names, and how long that is.
+/// The character that an escape names, from its letter `u` at the start of `rest` on, two surrogates taken together;
+/// and how long that is.
 fn code_point(rest: &str) -> (char, usize) {
     let unit = |from: usize| rest.get(from..from + 4).and_then(|hex| u32::from_str_radix(hex, 16).ok());
     let Some(first) = unit(1) else { return ('u', 1) };
