@@ -7,15 +7,17 @@ export PATH := $(PATH):$(if $(CARGO_HOME),$(CARGO_HOME),$(HOME)/.cargo)/bin
 CARGO ?= cargo
 # The dependencies are those of Cargo.lock, or the build stops.
 LOCKED ?= --locked
-# What the demo is given: make demo ARGS='--seed 7'
+# What the demo or Kafka is given: make demo ARGS='--seed 7'
 ARGS ?=
 # How much more than `make test` a soak does: the cases of property tests that name no number of their own, and
 # WAYFARER_SOAK for rounds of kills and random stories.
 SOAK_CASES ?= 20000
 SOAK_ROUNDS ?= 2000
+# Runs a command with one Kafka for all of it, whose address is in WAYFARER_KAFKA.
+WITH_KAFKA = $(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench soak build no-c ci install prepare clean
+.PHONY: help demo kafka test lint format docs bench soak build no-c ci install prepare clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -24,8 +26,14 @@ help: ## this list
 demo: prepare ## two dialects, two gates and an operator, in half a minute; ARGS='--seed 7'
 	@$(CARGO) run $(LOCKED) --quiet --release --no-default-features -- demo $(ARGS)
 
+kafka: prepare ## a real Kafka on loopback until Ctrl-C; ARGS='--brokers 3 --port 9092'
+	@scripts/prepare kafka
+	@$(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- $(ARGS)
+
 test: prepare ## every test of the workspace, those in the documentation too
-	$(CARGO) test $(LOCKED) --workspace
+	@scripts/prepare kafka
+	$(CARGO) test $(LOCKED) --workspace --no-run
+	$(WITH_KAFKA) $(CARGO) test $(LOCKED) --workspace
 
 lint: prepare ## formatting and clippy, where a warning is an error
 	@scripts/prepare rustfmt clippy
@@ -43,8 +51,9 @@ bench: prepare ## the benchmarks; one of them: make bench ARGS=gate
 	$(CARGO) bench $(LOCKED) --benches -- $(ARGS)
 
 soak: prepare ## the tests that kill, restore and compare, for an hour rather than for a minute
+	@scripts/prepare kafka
 	PROPTEST_CASES=$(SOAK_CASES) WAYFARER_SOAK=$(SOAK_ROUNDS) \
-		$(CARGO) test $(LOCKED) --workspace --release
+		$(WITH_KAFKA) $(CARGO) test $(LOCKED) --workspace --release
 
 build: prepare ## the binary as it is released: target/release/wayfarer
 	$(CARGO) build $(LOCKED) --release
