@@ -32,6 +32,8 @@ mod verify;
 pub mod contract;
 pub mod memory;
 pub mod embedded;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod sends_file;
 pub mod follow;
 
