@@ -1,12 +1,19 @@
 //! Where a partition begins and ends, by either isolation (`ListOffsets`, KIP-396).
 //!
-//! `query_watermark_offsets` always answers with the isolation of the client, hence not used.
+//! `query_watermark_offsets` always asks with the isolation of its client, so it is not used.
 
+use std::collections::BTreeMap;
+use std::ffi::c_char;
 use std::time::Duration;
+
+use rdkafka::bindings as rk;
 
 use super::consumer::Consumer;
 use super::error::Error;
+use super::list::List;
 use super::partition::Partition;
+use super::raw::{self, code};
+use super::watchdog::watch;
 
 /// Which end of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +33,20 @@ pub enum Isolation {
     Uncommitted,
 }
 
+impl Isolation {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Committed => "read_committed",
+            Self::Uncommitted => "read_uncommitted",
+        }
+    }
+}
+
+const DOING: &str = "list offsets";
+
 impl Consumer {
-    /// The offsets of an edge, one for each partition asked for, in their order.
+    /// The offsets of an edge, one for each partition asked for, in their order. The isolation of the consumer
+    /// does not matter.
     ///
     /// # Errors
     /// A partition does not exist, or no answer came within `timeout`.
@@ -38,6 +57,124 @@ impl Consumer {
         isolation: Isolation,
         timeout: Duration,
     ) -> Result<Vec<i64>, Error> {
-        unimplemented!()
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let _watched = watch(self.name(), DOING, timeout);
+        let spec = match edge {
+            Edge::Earliest => rk::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST,
+            Edge::Latest => rk::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST,
+        };
+        let mut list = List::new(partitions.len());
+        for partition in partitions {
+            list.add(partition, i64::from(spec as i32))?;
+        }
+        let options = Options::new(self, isolation, timeout)?;
+        let queue = Queue::new(self);
+        // SAFETY: all four are alive for the call, and copied.
+        unsafe { rk::rd_kafka_ListOffsets(self.client(), list.as_ptr(), options.0, queue.0) }
+        let event = queue.wait(timeout)?;
+        let found = event.offsets()?;
+        let missing = |at: &Partition| {
+            Error::new(format!("{DOING} of {at}"), code::UNKNOWN_PARTITION, "the broker did not name it")
+        };
+        partitions.iter().map(|at| found.get(at).copied().ok_or_else(|| missing(at))).collect()
+    }
+}
+
+/// Options of one request.
+struct Options(*mut rk::rd_kafka_AdminOptions_t);
+
+impl Options {
+    fn new(of: &Consumer, isolation: Isolation, timeout: Duration) -> Result<Self, Error> {
+        use rk::rd_kafka_IsolationLevel_t as level;
+        let kind = rk::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
+        let level = match isolation {
+            Isolation::Committed => level::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
+            Isolation::Uncommitted => level::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
+        };
+        let mut said: [c_char; 512] = [0; 512];
+        // SAFETY: the client is alive, the options are ours until `self` is dropped, the buffer outlives the
+        // call, and the error is ours.
+        unsafe {
+            let options = Self(rk::rd_kafka_AdminOptions_new(of.client(), kind));
+            Error::take(DOING, rk::rd_kafka_AdminOptions_set_isolation_level(options.0, level))?;
+            let (limit, said, size) = (raw::milliseconds(timeout), said.as_mut_ptr(), said.len());
+            let code = rk::rd_kafka_AdminOptions_set_request_timeout(options.0, limit, said, size);
+            Error::check(DOING, code as i32)?;
+            Ok(options)
+        }
+    }
+}
+
+impl Drop for Options {
+    fn drop(&mut self) {
+        // SAFETY: they are ours.
+        unsafe { rk::rd_kafka_AdminOptions_destroy(self.0) }
+    }
+}
+
+/// A queue for one answer.
+struct Queue(*mut rk::rd_kafka_queue_t);
+
+impl Queue {
+    fn new(of: &Consumer) -> Self {
+        // SAFETY: the client is alive, and outlives the queue: both are used within one call of the consumer.
+        Self(unsafe { rk::rd_kafka_queue_new(of.client()) })
+    }
+
+    fn wait(&self, timeout: Duration) -> Result<Answer, Error> {
+        // librdkafka answers at the time-out of the request, with what is missing.
+        let wait = raw::milliseconds(timeout.saturating_add(Duration::from_secs(1)));
+        // SAFETY: the queue is alive; the event is ours.
+        let event = unsafe { rk::rd_kafka_queue_poll(self.0, wait) };
+        if event.is_null() {
+            return Err(Error::of_code(DOING, code::TIMED_OUT));
+        }
+        Ok(Answer(event))
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: it is ours; a late answer finds it closed and is dropped.
+        unsafe { rk::rd_kafka_queue_destroy(self.0) }
+    }
+}
+
+/// The event with the answer.
+struct Answer(*mut rk::rd_kafka_event_t);
+
+impl Answer {
+    fn offsets(&self) -> Result<BTreeMap<Partition, i64>, Error> {
+        // SAFETY: the event is ours and alive; it owns the result and its array of `count` pointers, the texts
+        // are copied, and codes are read as numbers.
+        unsafe {
+            let code = raw::rd_kafka_event_error(self.0);
+            if code != code::NONE {
+                return Err(Error::new(DOING, code, raw::text(rk::rd_kafka_event_error_string(self.0))));
+            }
+            let result = rk::rd_kafka_event_ListOffsets_result(self.0);
+            if result.is_null() {
+                return Err(Error::new(DOING, code::FAIL, "librdkafka answered something else"));
+            }
+            let mut count = 0;
+            let infos = rk::rd_kafka_ListOffsets_result_infos(result, &raw mut count);
+            let mut offsets = BTreeMap::new();
+            for at in 0..count {
+                let element = rk::rd_kafka_ListOffsetsResultInfo_topic_partition(*infos.add(at));
+                let partition = Partition::new(raw::text((*element).topic), (*element).partition);
+                Error::check(format!("{DOING} of {partition}"), raw::element_code(element))?;
+                offsets.insert(partition, (*element).offset);
+            }
+            Ok(offsets)
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        // SAFETY: it is ours.
+        unsafe { rk::rd_kafka_event_destroy(self.0) }
     }
 }
