@@ -22,6 +22,9 @@ use super::rebalance::{Handler, Rebalance, State};
 use super::settings::Settings;
 use super::watchdog::watch;
 
+/// The longest time between two signs of life of a member: librdkafka's own.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+
 /// Who a member of a group is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
@@ -62,10 +65,13 @@ impl Consumer {
     pub fn member(settings: &Settings, membership: &Membership) -> Result<Self, Error> {
         let session = raw::milliseconds(membership.session_timeout).to_string();
         let interval = raw::milliseconds(membership.poll_interval_max).to_string();
+        // Three chances to be heard; the default of 3 s is no chance at all under a session of 3 s.
+        let heartbeat = raw::milliseconds((membership.session_timeout / 3).min(HEARTBEAT_MAX)).to_string();
         let mut own = vec![
             ("group.id", membership.group.as_str()),
             ("session.timeout.ms", &session),
             ("max.poll.interval.ms", &interval),
+            ("heartbeat.interval.ms", &heartbeat),
         ];
         own.extend(membership.instance.as_deref().map(|instance| ("group.instance.id", instance)));
         Self::new(settings, own, Isolation::Committed)

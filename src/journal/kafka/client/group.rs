@@ -109,8 +109,7 @@ impl Consumer {
         Error::check("ask for committed positions", code)?;
         list.check("ask for the committed position of")?;
         let committed = list.read().into_iter().map(|element| {
-            let Some(offset) = Some(element.offset).filter(|offset| *offset >= 0) else { return None };
-            Some(Committed { offset, metadata: element.metadata })
+            (element.offset >= 0).then_some(Committed { offset: element.offset, metadata: element.metadata })
         });
         Ok(committed.collect())
     }

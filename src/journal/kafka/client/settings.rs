@@ -22,7 +22,7 @@ pub enum Scope {
 }
 
 /// Properties that an operator may not set, and why: they carry the guarantee, or have a setting of their own.
-pub const REFUSED: [(&str, &str); 38] = [
+pub const REFUSED: [(&str, &str); 39] = [
     ("acks", ACKED),
     ("allow.auto.create.topics", "a topic that is misspelt must be refused, not made"),
     ("auto.commit.enable", POSITIONS),
@@ -43,6 +43,7 @@ pub const REFUSED: [(&str, &str); 38] = [
     ("group.protocol", "the consumer protocol of KIP-848 is fatal after a late poll in librdkafka 2.12"),
     ("group.protocol.type", INNER),
     ("group.remote.assignor", INNER),
+    ("heartbeat.interval.ms", "it follows from the session time-out"),
     ("isolation.level", "records of open and aborted transactions must not be read"),
     ("log.queue", INNER),
     ("log.thread.name", INNER),

@@ -1,0 +1,7 @@
+//! What the client promises.
+
+mod appending;
+mod groups;
+mod outages;
+mod reading;
+mod transactions;
