@@ -8,7 +8,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use tempfile::tempdir;
 use wayfarer::journal::embedded::{Embedded, EmbeddedOptions};
-use wayfarer::journal::{Append, Batch, Intake, Journal, Kind, Log, Source, Transaction};
+use wayfarer::journal::{Append, Assignment, Batch, Intake, Journal, Kind, Log, Source, Transaction};
 use wayfarer::model::Timestamp;
 
 const VALUE: [u8; 80] = [7; 80];
@@ -56,7 +56,7 @@ fn commits(c: &mut Criterion) {
 fn commit(b: &mut criterion::Bencher<'_>, changes: u64, sends: u64) {
     let place = tempdir().expect("a directory");
     let log = Embedded::open(place.path(), options()).expect("the journal opens");
-    let mut worker = log.worker(&[0]).expect("a worker");
+    let mut worker = log.worker(Assignment::Fixed(&[0])).expect("a worker");
     let mut tx = Transaction::new();
     let (mut n, mut seq) = (0, 0);
     b.iter(|| {
@@ -90,7 +90,7 @@ fn intake(c: &mut Criterion) {
         let place = tempdir().expect("a directory");
         let log = Embedded::open(place.path(), options()).expect("the journal opens");
         log.append(Timestamp(1), &records).expect("accepted");
-        let mut worker = log.worker(&[0, 1, 2, 3]).expect("a worker");
+        let mut worker = log.worker(Assignment::Fixed(&[0, 1, 2, 3])).expect("a worker");
         let mut batch = Batch::new();
         let start = |worker: &mut _| (0..4).for_each(|s| Journal::start(worker, s).expect("it starts"));
         b.iter_batched_ref(

@@ -20,7 +20,8 @@ use crate::engine::{Body, Effects, Entry, Epoch, Input, Record, Setup, Shard, St
 use crate::ingest::decode;
 use crate::journal::embedded::{Embedded, EmbeddedOptions, EmbeddedWorker, Fsync, Retention};
 use crate::journal::{
-    Append, Batch, ControlLog, Intake, Journal, Kind, Log, Reject, ShardCommit, Source, Transaction,
+    Append, Assignment, Batch, ControlLog, Intake, Journal, Kind, Log, Reject, ShardCommit, Source,
+    Transaction,
 };
 use crate::lifecycle::Role;
 use crate::model::hash::shard_of;
@@ -101,7 +102,7 @@ impl World {
             EmbeddedOptions { shards: SHARDS, fsync: Fsync::Never, retention, ..EmbeddedOptions::default() };
         let log = Embedded::open(directory.path(), options)?;
         let numbers: Vec<u16> = (0..SHARDS).collect();
-        let mut worker = log.worker(&numbers)?;
+        let mut worker = log.worker(Assignment::Fixed(&numbers))?;
         for &shard in &numbers {
             worker.start(shard)?;
         }
@@ -163,7 +164,7 @@ impl World {
         let began = Instant::now();
         let actor = if role == Role::System { "wayfarer" } else { "maya" };
         let record = ControlRecord {
-            id: format!("c{}", self.log.control_end()),
+            id: format!("c{}", self.log.control_end()?),
             at: None,
             actor: actor.to_owned(),
             role,

@@ -23,6 +23,7 @@ pub struct Batch {
     arena: Vec<u8>,
     index: Vec<Entry>,
     gained: Vec<Shard>,
+    lost: Vec<Shard>,
 }
 
 impl Batch {
@@ -61,11 +62,19 @@ impl Batch {
         &self.gained
     }
 
+    /// Shards that this worker no longer owns: their records in here are nobody's. A shard that is among the
+    /// gained too was lost first.
+    #[must_use]
+    pub fn lost(&self) -> &[Shard] {
+        &self.lost
+    }
+
     /// Empties it and keeps what it has allocated.
     pub fn clear(&mut self) {
         self.arena.clear();
         self.index.clear();
         self.gained.clear();
+        self.lost.clear();
     }
 
     /// Appends a record. For those who implement [`super::Journal`].
@@ -86,6 +95,11 @@ impl Batch {
     /// Notes a shard that is owned from now on. For those who implement [`super::Journal`].
     pub fn push_gained(&mut self, shard: Shard) {
         self.gained.push(shard);
+    }
+
+    /// Notes a shard that is owned no longer. For those who implement [`super::Journal`].
+    pub fn push_lost(&mut self, shard: Shard) {
+        self.lost.push(shard);
     }
 
     fn record(&self, entry: &Entry) -> Record<'_> {

@@ -5,11 +5,13 @@
 //! twin that fetches in the background is polled until it gives what must come, at most [`POLLS_MAX`] times.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
 
 use super::batch::Batch;
 use super::error::{CommitError, IntakeError, JournalError};
-use super::record::{Append, Kind, Shard, Source, Stream};
-use super::traits::{ControlLog, Intake, Journal, Log, RECORD_BYTES_MAX, Streams};
+use super::record::{Append, Kind, Progress, Shard, Source, Stream};
+use super::traits::{Assignment, ControlLog, Group, Intake, Journal, Log, RECORD_BYTES_MAX, Stored, Streams};
 use super::transaction::{Reject, Transaction};
 use crate::model::Timestamp;
 
@@ -25,6 +27,11 @@ pub trait Bench {
     type Log: Log;
     /// An empty journal of [`SHARDS`] shards.
     fn create(&mut self) -> Self::Log;
+    /// A worker that has these shards, or comes to have them by being polled: where the journal assigns them,
+    /// others too.
+    fn worker(&mut self, log: &Self::Log, shards: &[Shard]) -> <Self::Log as Log>::Worker {
+        log.worker(Assignment::Fixed(shards)).expect("free shards get a worker")
+    }
     /// Ends it with everything that uses it, as a crash would, and opens what it left.
     fn crash(&mut self, log: Self::Log) -> Self::Log;
 }
@@ -45,13 +52,14 @@ pub fn promises<B: Bench>() -> Vec<Promise<B>> {
         ("what was not committed is gone after a crash, and what was accepted is not", crash_keeps_accepted),
         ("a refused commit leaves nothing", refused_leaves_nothing),
         ("the last change to a key holds, and a deleted key is gone", last_change_holds),
-        ("restore gives one shard's state, ascending, and nothing of its neighbours", restore_one_shard),
-        ("streams are numbered over all shards in the order of the commits", streams_in_order),
+        ("restore gives one shard's state, each key once, and nothing of its neighbours", restore_one_shard),
+        ("streams are numbered in the order of the commits", streams_in_order),
         ("a reject keeps the original bytes", rejects_keep_bytes),
         ("the control log has one order and survives a crash", control_survives),
         ("append times never go back, nor before what a shard has taken for its own", times_never_back),
         ("a shard that is behind has the time of what it has read", behind_has_record_time),
         ("a shard has one owner", one_owner),
+        ("a commit is its epoch's acknowledgement", commit_acknowledges),
         ("what cannot be accepted is refused whole, with the reason", refused_whole),
     ]
 }
@@ -76,20 +84,24 @@ fn accept<L: Log>(log: &L, at: i64, shard: Shard, texts: &[&str]) -> Vec<u64> {
     log.append(Timestamp(at), &records).expect("an open intake accepts").offsets
 }
 
+type Worker<B> = <<B as Bench>::Log as Log>::Worker;
+
 /// A worker whose shards are gained and started.
-fn started<L: Log>(log: &L, shards: &[Shard]) -> L::Worker {
-    let mut worker = log.worker(shards).expect("free shards get a worker");
+fn started<B: Bench>(bench: &mut B, log: &B::Log, shards: &[Shard]) -> Worker<B> {
+    let mut worker = bench.worker(log, shards);
     let (mut batch, mut gained) = (Batch::new(), Vec::new());
     for _ in 0..POLLS_MAX {
         worker.poll(&mut batch, 10).expect("a journal can be polled");
         assert!(batch.is_empty(), "a shard that is not started gives nothing");
+        gained.retain(|shard| !batch.lost().contains(shard));
         gained.extend_from_slice(batch.gained());
-        if gained.len() == shards.len() {
+        if shards.iter().all(|shard| gained.contains(shard)) {
             break;
         }
     }
     gained.sort_unstable();
-    assert_eq!(gained, shards, "every shard is announced once");
+    assert!(gained.is_sorted_by(|a, b| a < b), "a shard is announced twice: {gained:?}");
+    assert!(shards.iter().all(|shard| gained.contains(shard)), "of {shards:?} only {gained:?} are announced");
     shards.iter().for_each(|&shard| worker.start(shard).expect("an owned shard starts"));
     worker
 }
@@ -119,22 +131,31 @@ fn words(polled: &[(Shard, u64, String)], shard: Shard) -> Vec<&str> {
 fn state<J: Journal>(worker: &mut J, shard: Shard) -> BTreeMap<String, String> {
     let mut state = BTreeMap::new();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the tests write text");
-    let count = worker
-        .restore(shard, &mut |_| (), &mut |key, value| {
+    let stored = worker.stored(shard).expect("an owned shard is restored");
+    let count = stored
+        .records(&mut |_| ControlFlow::Continue(()), &mut |key, value| {
             assert!(state.insert(text(key), text(value)).is_none(), "a key comes once");
+            ControlFlow::Continue(())
         })
         .expect("an owned shard is restored");
     assert_eq!(count, state.len() as u64);
     state
 }
 
+/// What has left, with the shard and the commit; shard by shard where only that order is promised.
 fn stream<L: Log>(log: &L, stream: Stream) -> Vec<String> {
-    let mut lines = Vec::new();
+    let (mut lines, mut last) = (Vec::new(), None);
     log.read_stream(stream, 0, usize::MAX, &mut |item| {
-        lines.push(format!("{}:{} {}", item.shard, item.seq, String::from_utf8_lossy(item.bytes)));
+        assert!(last < Some(item.number), "number {} comes after {last:?}", item.number);
+        last = Some(item.number);
+        let line = format!("{}:{} {}", item.shard, item.seq, String::from_utf8_lossy(item.bytes));
+        lines.push((item.shard, line));
     })
     .expect("a stream can be read");
-    lines
+    if log.is_shared() {
+        lines.sort_by_key(|(shard, _)| *shard);
+    }
+    lines.into_iter().map(|(_, line)| line).collect()
 }
 
 /// A transaction in which one shard reads up to `next` and has one of everything, marked with `mark`.
@@ -158,7 +179,7 @@ fn commit_one<J: Journal>(worker: &mut J, shard: Shard, seq: u64, next: u64, mar
 
 fn polled_once_in_order<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let mut worker = started(&log, &[0, 2]);
+    let mut worker = started(bench, &log, &[0, 2]);
     accept(&log, 10, 0, &["a", "b"]);
     accept(&log, 11, 1, &["not ours"]);
     accept(&log, 12, 2, &["c"]);
@@ -171,7 +192,7 @@ fn polled_once_in_order<B: Bench>(bench: &mut B) {
 fn silent_until_started<B: Bench>(bench: &mut B) {
     let log = bench.create();
     accept(&log, 10, 1, &["a"]);
-    let mut worker = started(&log, &[1]);
+    let mut worker = started(bench, &log, &[1]);
     assert_eq!(words(&texts(&mut worker, 1, 10), 1), ["a"]);
 }
 
@@ -181,20 +202,20 @@ fn at_most_max<B: Bench>(bench: &mut B) {
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     accept(&log, 10, 3, &all[..30]);
     accept(&log, 10, 3, &all[30..]);
-    let mut worker = started(&log, &[3]);
+    let mut worker = started(bench, &log, &[3]);
     assert_eq!(words(&texts(&mut worker, 50, 7), 3), all);
 }
 
 fn starts_at_committed<B: Bench>(bench: &mut B) {
     let log = bench.create();
     let offsets = accept(&log, 10, 0, &["a", "b", "c"]);
-    let mut worker = started(&log, &[0]);
+    let mut worker = started(bench, &log, &[0]);
     texts(&mut worker, 3, 10);
     commit_one(&mut worker, 0, 1, offsets[1], "a only");
     worker.start(0).expect("an owned shard starts again");
     assert_eq!(words(&texts(&mut worker, 2, 10), 0), ["b", "c"]);
     drop(worker);
-    let mut worker = started(&log, &[0]);
+    let mut worker = started(bench, &log, &[0]);
     assert_eq!(words(&texts(&mut worker, 2, 10), 0), ["b", "c"], "the next owner goes on from there");
 }
 
@@ -203,7 +224,7 @@ fn lists_apart<B: Bench>(bench: &mut B) {
     let row = |bytes| Append { shard: 1, kind: Kind::ListRow, bytes };
     let records = [row(b"r0".as_slice()), event(1, "e0"), row(b"r1"), row(b"r2")];
     let offsets = log.append(Timestamp(10), &records).expect("accepted").offsets;
-    let mut worker = started(&log, &[1]);
+    let mut worker = started(bench, &log, &[1]);
     assert_eq!(words(&texts(&mut worker, 1, 10), 1), ["e0"], "rows are never polled");
     let mut batch = Batch::new();
     worker.read(1, Source::Lists, offsets[2], 1, &mut batch).expect("rows can be read");
@@ -217,7 +238,7 @@ fn whole_and_durable<B: Bench>(bench: &mut B) {
     let log = bench.create();
     let a = accept(&log, 10, 0, &["a"])[0];
     let b = accept(&log, 10, 1, &["b"])[0];
-    let mut worker = started(&log, &[0, 1]);
+    let mut worker = started(bench, &log, &[0, 1]);
     let mut tx = Transaction::new();
     tx.begin(Timestamp(20));
     one_of_everything(&mut tx, 0, 1, a + 1, "x");
@@ -227,7 +248,7 @@ fn whole_and_durable<B: Bench>(bench: &mut B) {
     assert_eq!(worker.commit(&tx).expect("committed").sends, 2);
     drop(worker);
     let log = bench.crash(log);
-    let mut worker = started(&log, &[0, 1]);
+    let mut worker = started(bench, &log, &[0, 1]);
     for (shard, mark, next) in [(0, "x", a + 1), (1, "y", b + 1)] {
         let head = worker.head(shard).expect("owned").expect("committed");
         assert_eq!((head.seq, head.meta.as_slice()), (1, mark.as_bytes()));
@@ -247,7 +268,7 @@ fn whole_and_durable<B: Bench>(bench: &mut B) {
 
 fn crash_keeps_accepted<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let mut worker = started(&log, &[2]);
+    let mut worker = started(bench, &log, &[2]);
     let offsets = accept(&log, 10, 2, &["a", "b"]);
     texts(&mut worker, 2, 10);
     commit_one(&mut worker, 2, 1, offsets[0] + 1, "a");
@@ -256,7 +277,7 @@ fn crash_keeps_accepted<B: Bench>(bench: &mut B) {
     one_of_everything(&mut tx, 2, 2, offsets[1] + 1, "never committed");
     drop(worker);
     let log = bench.crash(log);
-    let mut worker = started(&log, &[2]);
+    let mut worker = started(bench, &log, &[2]);
     assert_eq!(worker.head(2).expect("owned").map(|head| head.seq), Some(1));
     assert_eq!(words(&texts(&mut worker, 1, 10), 2), ["b"]);
     commit_one(&mut worker, 2, 2, offsets[1] + 1, "b");
@@ -265,7 +286,7 @@ fn crash_keeps_accepted<B: Bench>(bench: &mut B) {
 
 fn refused_leaves_nothing<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let mut worker = started(&log, &[0, 1]);
+    let mut worker = started(bench, &log, &[0, 1]);
     commit_one(&mut worker, 0, 1, 5, "first");
     type Wrong = fn(&mut Transaction);
     let table: [(&str, Wrong); 6] = [
@@ -295,7 +316,7 @@ fn refused_leaves_nothing<B: Bench>(bench: &mut B) {
 
 fn last_change_holds<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let mut worker = started(&log, &[0]);
+    let mut worker = started(bench, &log, &[0]);
     let mut tx = Transaction::new();
     tx.begin(Timestamp(10));
     let part = tx.shard(0, 1);
@@ -319,13 +340,13 @@ fn last_change_holds<B: Bench>(bench: &mut B) {
     worker.commit(&tx).expect("committed");
     drop(worker);
     let log = bench.crash(log);
-    let mut worker = started(&log, &[0]);
+    let mut worker = started(bench, &log, &[0]);
     assert_eq!(state(&mut worker, 0), expected(&[("a", "2"), ("d", "back"), ("e", "")]));
 }
 
 fn restore_one_shard<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let mut worker = started(&log, &[0, 1, 2]);
+    let mut worker = started(bench, &log, &[0, 1, 2]);
     let mut tx = Transaction::new();
     tx.begin(Timestamp(10));
     for shard in 0..3 {
@@ -337,22 +358,39 @@ fn restore_one_shard<B: Bench>(bench: &mut B) {
     worker.commit(&tx).expect("committed");
     let mut keys = Vec::new();
     let mut said = Vec::new();
-    worker
-        .restore(1, &mut |progress| said.push(progress.records), &mut |key, value| {
-            assert_eq!(value, [1]);
-            keys.push(key.to_vec());
-        })
-        .expect("owned");
+    let stored = worker.stored(1).expect("owned");
+    assert_eq!(stored.head().map(|head| head.seq), Some(1), "the records are those of a commit");
+    let goes_on = ControlFlow::Continue(());
+    let mut note = |progress: Progress| said.push(progress.records);
+    let read = stored.records(&mut |progress| (note(progress), goes_on).1, &mut |key, value| {
+        assert_eq!(value, [1]);
+        keys.push(key.to_vec());
+        goes_on
+    });
+    assert_eq!(read, Ok(256));
+    keys.sort();
     assert_eq!(keys, (0..=255u8).map(|n| vec![n, 255]).collect::<Vec<_>>());
     assert_eq!(said.last(), Some(&256), "the last word is the whole");
+    let mut given = 0;
+    let stored = worker.stored(1).expect("it may be asked for again");
+    let mut three = |_: &[u8], _: &[u8]| {
+        given += 1;
+        if given < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    stored.records(&mut |_| goes_on, &mut three).expect("owned");
+    assert_eq!(given, 3, "it ends when it is told to");
 }
 
 fn streams_in_order<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let (mut one, mut two) = (started(&log, &[0]), started(&log, &[1]));
+    let (mut one, mut two) = (started(bench, &log, &[0]), started(bench, &log, &[1]));
     commit_one(&mut one, 0, 1, 1, "a");
     commit_one(&mut two, 1, 1, 1, "b");
     commit_one(&mut one, 0, 2, 2, "c");
+    if log.is_shared() {
+        assert_eq!(stream(&log, Stream::Sends), ["0:1 send a", "0:2 send c", "1:1 send b"]);
+        return;
+    }
     assert_eq!(stream(&log, Stream::Sends), ["0:1 send a", "1:1 send b", "0:2 send c"]);
     let bounds = log.bounds(Stream::Sends).expect("readable");
     assert_eq!(
@@ -371,7 +409,7 @@ fn streams_in_order<B: Bench>(bench: &mut B) {
 
 fn rejects_keep_bytes<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let mut worker = started(&log, &[0]);
+    let mut worker = started(bench, &log, &[0]);
     let mut tx = Transaction::new();
     tx.begin(Timestamp(10));
     let reject = Reject { source: Source::File(7), offset: 99, code: "not_json", bytes: b"{\xff\n\0" };
@@ -388,7 +426,7 @@ fn rejects_keep_bytes<B: Bench>(bench: &mut B) {
 
 fn control_survives<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    assert_eq!(log.control_end(), 0);
+    assert_eq!(log.control_end(), Ok(0));
     let first = log.append_control(Timestamp(50), b"publish").expect("accepted");
     let second = log.append_control(Timestamp(40), b"pause").expect("accepted");
     assert!(first.offset < second.offset && first.appended <= second.appended);
@@ -396,13 +434,15 @@ fn control_survives<B: Bench>(bench: &mut B) {
     assert_eq!(log.read_control(0, 10), Ok(vec![first, second.clone()]));
     assert_eq!(log.read_control(second.offset, 10), Ok(vec![second.clone()]));
     assert_eq!(log.read_control(0, 1).map(|records| records.len()), Ok(1));
-    assert_eq!(log.control_end(), second.offset + 1);
+    assert_eq!(log.control_end(), Ok(second.offset + 1));
+    // Nothing is there to be waited for: it answers at once, or the test hangs.
+    log.wait_control(second.offset, Duration::MAX);
     assert!(log.append_control(Timestamp(60), b"resume").expect("accepted").offset > second.offset);
 }
 
 fn times_never_back<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let mut worker = started(&log, &[0]);
+    let mut worker = started(bench, &log, &[0]);
     let first = log.append(Timestamp(100), &[event(0, "a")]).expect("accepted").at;
     let second = log.append(Timestamp(90), &[event(1, "b")]).expect("accepted").at;
     assert!(second >= first, "the clock went back, the append time does not");
@@ -422,7 +462,7 @@ fn behind_has_record_time<B: Bench>(bench: &mut B) {
     let log = bench.create();
     let at = log.append(Timestamp(100), &[event(0, "a")]).expect("accepted").at;
     log.append(Timestamp(200), &[event(0, "b")]).expect("accepted");
-    let mut worker = started(&log, &[0]);
+    let mut worker = started(bench, &log, &[0]);
     assert_eq!(worker.complete_until(0, Timestamp(900)), Timestamp::MIN, "nothing is read yet");
     let mut batch = Batch::new();
     while batch.is_empty() {
@@ -437,14 +477,38 @@ fn behind_has_record_time<B: Bench>(bench: &mut B) {
 
 fn one_owner<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let mut worker = started(&log, &[0, 1]);
-    assert_eq!(log.worker(&[1, 2]).err(), Some(JournalError::Owned { shard: 1 }));
-    assert_eq!(log.worker(&[SHARDS]).err(), Some(JournalError::NoShard { shard: SHARDS, shards: SHARDS }));
-    assert!(log.worker(&[2]).is_ok(), "a refused request takes no shard");
+    if log.is_shared() {
+        return;
+    }
+    let mut worker = started(bench, &log, &[0, 1]);
+    assert_eq!(log.worker(Assignment::Fixed(&[1, 2])).err(), Some(JournalError::Owned { shard: 1 }));
+    assert_eq!(
+        log.worker(Assignment::Fixed(&[SHARDS])).err(),
+        Some(JournalError::NoShard { shard: SHARDS, shards: SHARDS })
+    );
+    assert!(log.worker(Assignment::Fixed(&[2])).is_ok(), "a refused request takes no shard");
     assert!(matches!(worker.head(3), Err(JournalError::NotOwned { shard: 3, .. })));
     assert!(matches!(worker.start(3), Err(JournalError::NotOwned { shard: 3, .. })));
     drop(worker);
-    assert!(log.worker(&[1, 2]).is_ok(), "a dropped worker's shards are free");
+    assert!(log.worker(Assignment::Fixed(&[1, 2])).is_ok(), "a dropped worker's shards are free");
+}
+
+fn commit_acknowledges<B: Bench>(bench: &mut B) {
+    let log = bench.create();
+    let mut worker = started(bench, &log, &[0, 1]);
+    let mut tx = Transaction::new();
+    for (seq, epochs) in [(1, [7, 7]), (2, [9, 8])] {
+        tx.begin(Timestamp(10));
+        for (shard, epoch) in (0..).zip(epochs) {
+            let part = tx.shard(shard, seq);
+            part.epoch = epoch;
+            part.put(b"key", b"value");
+        }
+        worker.commit(&tx).expect("committed");
+        let known = log.acknowledged().expect("it can be asked for");
+        let known: Vec<_> = known.iter().map(|a| (a.shard, a.epoch)).collect();
+        assert_eq!(known, [(0, epochs[0]), (1, epochs[1])]);
+    }
 }
 
 fn refused_whole<B: Bench>(bench: &mut B) {
@@ -456,6 +520,6 @@ fn refused_whole<B: Bench>(bench: &mut B) {
     let refused = log.append(Timestamp(10), &[event(0, "fine"), event(SHARDS, "lost")]);
     assert!(matches!(refused, Err(IntakeError::NoShard { index: 1, .. })), "{refused:?}");
     log.append(Timestamp(10), &[]).expect("nothing is accepted as nothing");
-    let mut worker = started(&log, &[0]);
+    let mut worker = started(bench, &log, &[0]);
     texts(&mut worker, 0, 10);
 }

@@ -31,6 +31,14 @@ pub enum JournalError {
         /// The shard.
         shard: Shard,
     },
+    /// Shards are not assigned in this way here.
+    #[error("this journal {can}; a worker was asked for with {asked}")]
+    Assignment {
+        /// What it does.
+        can: &'static str,
+        /// What was asked for.
+        asked: &'static str,
+    },
     /// The journal failed earlier and answers no more.
     #[error("the journal has ended: {reason}; open it again to learn what was committed")]
     Ended {

@@ -8,18 +8,19 @@
 //! - [`error`]: what can go wrong, as sentences.
 //!
 //! # What a journal guarantees
-//! A shard has one owner. Its owner polls records in the order of their offsets, decides, and commits:
+//! A shard has one owner at a time, which may change. Its owner polls records in the order of their offsets, decides, and commits:
 //! state, head, positions and everything that leaves, over all the shards of the transaction, whole or not
 //! at all. Nothing can be read from a [`Stream`] before its commit. A commit follows the shard's last one
 //! (`seq`), so that a commit that was repeated after an unknown outcome is refused rather than done twice.
 //!
 //! # How a worker uses it, and how it recovers
-//! 1. `poll` names the shards gained. For each: [`Journal::head`], [`Journal::restore`], then
-//!    [`Journal::start`].
+//! 1. `poll` names the shards lost, which are dropped, and gained. For each of these: [`Journal::stored`],
+//!    read on any thread, then [`Journal::start`].
 //! 2. `poll`, decide, [`Journal::commit`], let go. The shard's time is [`Journal::complete_until`] (G19).
 //! 3. `Refused`: nothing is committed. Undo and `start` again, or offer the same transaction again.
 //! 4. `Unknown`: ask for the head of every shard concerned. The new `seq`: it is committed, go on. The old
-//!    one: undo and `start`. An error: drop the worker, open again, restore.
+//!    one: undo and `start`. Another one: somebody else has gone on with it, restore. `NotOwned`: drop the
+//!    shard. Another error: drop the worker, open again, restore.
 //!
 //! A record may be polled again after any of these: a shard passes over offsets before its position.
 
@@ -40,10 +41,11 @@ pub mod follow;
 pub use batch::Batch;
 pub use error::{CommitError, IntakeError, JournalError};
 pub use record::{
-    Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Kind, Progress, Record,
-    Shard, Source, Stream,
+    Acknowledged, Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Kind,
+    Progress, Record, Shard, Source, Stream, View,
 };
 pub use traits::{
-    ControlLog, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, RECORD_BYTES_MAX, Streams,
+    Assignment, ControlLog, Group, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, RECORD_BYTES_MAX,
+    Stored, Streams,
 };
 pub use transaction::{Change, Items, Reject, ShardCommit, Transaction};

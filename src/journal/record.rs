@@ -245,6 +245,28 @@ pub struct Progress {
     pub estimate: u64,
 }
 
+/// What is known of a shard's last commit, in whatever instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The shard.
+    pub shard: Shard,
+    /// The epoch that it had taken ([`super::ShardCommit::epoch`]).
+    pub epoch: u64,
+    /// Who made it, as operators know the instance and its worker.
+    pub owner: String,
+}
+
+/// What a shard's owner shows of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View<'a> {
+    /// The shard.
+    pub shard: Shard,
+    /// The commit as of which it is: of two the one with the higher number is newer.
+    pub seq: u64,
+    /// What is shown; the journal does not look at it.
+    pub bytes: &'a [u8],
+}
+
 /// One record of the control log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlRecord {

@@ -219,12 +219,12 @@ mod tests {
 
     use super::*;
     use crate::journal::memory::Memory;
-    use crate::journal::traits::{Journal, Log};
+    use crate::journal::traits::{Assignment, Journal, Log};
     use crate::journal::transaction::Transaction;
 
     /// A journal that has committed these sends, one a commit.
     fn sent(log: &Memory, lines: &[&str]) {
-        let mut worker = log.worker(&[0]).unwrap();
+        let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
         let mut tx = Transaction::new();
         for line in lines {
             let seq = worker.head(0).unwrap().map_or(1, |head| head.seq + 1);

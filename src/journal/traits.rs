@@ -1,11 +1,14 @@
 //! The traits that every journal keeps: memory, embedded, Kafka. [`super::contract`] says what they mean, as
 //! tests.
 
+use std::ops::ControlFlow;
+use std::time::Duration;
+
 use super::batch::Batch;
 use super::error::{CommitError, IntakeError, JournalError};
 use super::record::{
-    Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Progress, Shard, Source,
-    Stream,
+    Acknowledged, Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Progress,
+    Shard, Source, Stream, View,
 };
 use super::transaction::Transaction;
 use crate::model::Timestamp;
@@ -20,16 +23,53 @@ pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// takes about twice as long.
 pub const KEY_BYTES_MAX: usize = 4096;
 
+/// Which shards a worker is to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assignment<'a> {
+    /// These, as long as it lives.
+    Fixed(&'a [Shard]),
+    /// Those that the journal gives to the worker of this number, from 0, of this instance: they come and go
+    /// as instances do. Only where [`Group::is_shared`].
+    Shared(usize),
+}
+
+/// What a shard is restored from: its last commit, and its state records. It may go to another thread, and
+/// neither needs nor disturbs the worker.
+pub trait Stored: Send + 'static {
+    /// What the shard committed last; `None` if it never did.
+    fn head(&self) -> Option<&Head>;
+
+    /// Gives every state record that the head's commit left to `each`, in any order, each key once, and says
+    /// now and then how far it is. Returns how many there were; ends early if either answers `Break`.
+    ///
+    /// # Errors
+    /// If they cannot be read; what was given until then is not whole.
+    fn records(
+        self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<u64, JournalError>;
+}
+
 /// One worker's access to its shards: it alone reads and commits them.
 ///
 /// A cycle is: `poll`, decide, `commit`, let go. A shard that [`Batch::gained`] names is silent until it has
-/// been restored (`head`, `restore`) and [`started`](Journal::start).
+/// been restored from what [`stored`](Journal::stored) gives, and [`started`](Journal::start). Shards come
+/// and go in `poll` only, but a commit can find out that one is gone: it is refused then, and `start`, `head`
+/// and `stored` answer [`JournalError::NotOwned`].
 pub trait Journal: Send {
+    /// What a shard is restored from.
+    type Stored: Stored;
+
     /// The shards that it owns now, ascending.
     fn shards(&self) -> &[Shard];
 
     /// Empties `batch` and fills it with at most `max` records of the started shards, each log in order, and
-    /// with the shards that were gained. Never waits.
+    /// with the shards that were lost and gained since the last poll. Never waits. With a `max` of 0 it only
+    /// looks after the shards.
+    ///
+    /// A shard that was lost gives no records from then on, and what was decided of it is committed by
+    /// somebody else. One that was lost and gained again is named as both, and is restored anew.
     ///
     /// A record may come again, with the offset that it had: a shard passes over what lies before its
     /// position. Anything may be polled before its intake has answered, but nothing decided on it is
@@ -85,17 +125,12 @@ pub trait Journal: Send {
     /// If it is not this worker's or cannot be read.
     fn head(&mut self, shard: Shard) -> Result<Option<Head>, JournalError>;
 
-    /// Gives every state record of the shard to `each`, ascending by key, and says now and then how far it
-    /// is. Returns how many there were. `each` must not call the journal.
+    /// What the shard is to be restored from: as of now, whoever commits it meanwhile. May be asked for
+    /// again.
     ///
     /// # Errors
-    /// If it is not this worker's or cannot be read; what was given until then is not whole.
-    fn restore(
-        &mut self,
-        shard: Shard,
-        progress: &mut dyn FnMut(Progress),
-        each: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<u64, JournalError>;
+    /// If it is not this worker's or cannot be read.
+    fn stored(&mut self, shard: Shard) -> Result<Self::Stored, JournalError>;
 }
 
 /// Takes records into the shards' logs: shared by everybody who receives some.
@@ -124,17 +159,54 @@ pub trait ControlLog: Send + Sync {
     /// See [`IntakeError`].
     fn append_control(&self, now: Timestamp, bytes: &[u8]) -> Result<ControlRecord, IntakeError>;
 
-    /// At most `max` records from `offset` on.
+    /// At most `max` records from `offset` on, whoever appended them: at least those before what
+    /// [`ControlLog::control_end`] answered.
     ///
     /// # Errors
     /// If the log cannot be read.
     fn read_control(&self, offset: u64, max: usize) -> Result<Vec<ControlRecord>, JournalError>;
 
-    /// The offset that the next record will have.
-    fn control_end(&self) -> u64;
+    /// The offset that the next record will have, as of now: nothing that was answered anywhere lies behind.
+    ///
+    /// # Errors
+    /// If it cannot be asked for.
+    fn control_end(&self) -> Result<u64, JournalError>;
+
+    /// Returns once there is a record at `offset` or behind it, at the latest after `at_most`.
+    fn wait_control(&self, offset: u64, at_most: Duration);
 }
 
-/// What has left the shards: committed and durable, numbered over all of them in the order of the commits.
+/// What instances that share a journal know of each other's shards.
+pub trait Group: Send + Sync {
+    /// Whether the journal gives shards to workers ([`Assignment::Shared`]), of several instances perhaps.
+    fn is_shared(&self) -> bool;
+
+    /// The last commit of each shard that has one since the journal was opened or is known from before, in
+    /// whatever instance, ascending by shard.
+    ///
+    /// # Errors
+    /// If it cannot be asked for.
+    fn acknowledged(&self) -> Result<Vec<Acknowledged>, JournalError>;
+
+    /// Shows all instances what `view` says of its shard, in place of what was shown before. May get lost:
+    /// whoever shows something shows it again when it changes.
+    ///
+    /// # Errors
+    /// If it was certainly not shown.
+    fn publish_view(&self, view: View<'_>) -> Result<(), JournalError>;
+
+    /// Gives what was shown since `from` to `each`, at least the latest of each shard, and returns the number
+    /// to ask from next; the first is 0. `each` must not call the journal.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn read_views(&self, from: u64, each: &mut dyn FnMut(View<'_>)) -> Result<u64, JournalError>;
+}
+
+/// What has left the shards: committed and durable, numbered ascending, with gaps perhaps.
+///
+/// Of one shard it is in the order of the commits; over all of them only where the journal is not
+/// [shared](Group::is_shared). There are no gaps then.
 pub trait Streams: Send + Sync {
     /// How far a stream reaches.
     ///
@@ -185,13 +257,14 @@ pub trait Streams: Send + Sync {
 pub const ORIGIN_BYTES_MAX: usize = 256;
 
 /// A whole journal: the handle that an instance opens once and clones.
-pub trait Log: Intake + ControlLog + Streams + Clone + 'static {
+pub trait Log: Intake + ControlLog + Streams + Group + Clone + 'static {
     /// One worker's access.
     type Worker: Journal;
 
-    /// Gives `shards` a worker. They are free again when it is dropped.
+    /// Gives shards a worker. They are free again when it is dropped.
     ///
     /// # Errors
-    /// [`JournalError::Owned`] if one has a worker, [`JournalError::NoShard`] if there is no such shard.
-    fn worker(&self, shards: &[Shard]) -> Result<Self::Worker, JournalError>;
+    /// [`JournalError::Owned`] if one has a worker, [`JournalError::NoShard`] if there is no such shard,
+    /// [`JournalError::Assignment`] if it does not assign in this way.
+    fn worker(&self, assignment: Assignment<'_>) -> Result<Self::Worker, JournalError>;
 }

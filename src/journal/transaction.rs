@@ -119,6 +119,8 @@ pub struct ShardCommit {
     seq: u64,
     /// What [`super::Head::meta`] will be.
     pub meta: Vec<u8>,
+    /// The epoch that the shard has taken: by this commit it acknowledges it (G11).
+    pub epoch: u64,
     /// Lines for delivery, without newlines.
     pub sends: Items,
     /// Lines of movements, without newlines.
@@ -208,6 +210,7 @@ impl ShardCommit {
         self.shard = shard;
         self.seq = seq;
         self.meta.clear();
+        self.epoch = 0;
         self.sends.clear();
         self.transitions.clear();
         self.refusals.clear();

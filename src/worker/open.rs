@@ -5,6 +5,7 @@
 //! like any others, and its first commit acknowledges them.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::cycle::{Failure, Options};
@@ -14,7 +15,7 @@ use super::lists::{self, Lists};
 use super::owned::Owned;
 use crate::engine::restore::{Meta, RestoreError};
 use crate::engine::{Restore, Shard};
-use crate::journal::{ControlLog, Head, Journal, Progress};
+use crate::journal::{ControlLog, Head, Journal, Progress, Stored};
 use crate::journey::catalog::Catalog;
 
 /// Told how far a shard's restore is.
@@ -92,10 +93,13 @@ pub(super) fn restore<J: Journal>(
         Some(head) => {
             let mut records = Restore::new(setup);
             let mut failed = None;
-            journal.restore(shard, &mut |at| progress(shard, at), &mut |key, value| {
-                if failed.is_none() {
-                    failed = take(&mut records, &mut lists, &mut marks, shard, key, value).err();
-                }
+            let mut told = |at| {
+                progress(shard, at);
+                ControlFlow::Continue(())
+            };
+            journal.stored(shard)?.records(&mut told, &mut |key, value| {
+                failed = take(&mut records, &mut lists, &mut marks, shard, key, value).err();
+                if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
             if let Some(error) = failed {
                 return Err(error.into());

@@ -138,6 +138,7 @@ impl Owned {
             part.put(&[feed::KEY, *file], &mark);
         }
         let meta = Meta::decode(&part.meta).expect("a meta that was just written reads back");
+        part.epoch = meta.epoch;
         for (number, next) in meta.positions {
             match source_of(number) {
                 Source::Lists => {}

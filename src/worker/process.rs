@@ -27,7 +27,7 @@ use crate::config::{SendsTo, Settings};
 use crate::engine::Setup;
 use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
-use crate::journal::{JournalError, Log};
+use crate::journal::{Assignment, JournalError, Log};
 use crate::metrics::Hub;
 
 /// The most message ids that a shard remembers for one window: 16 bytes each, so that 64 shards stay below
@@ -133,7 +133,7 @@ impl<L: Log> Process<L> {
         };
         for (number, inbox) in inboxes.into_iter().enumerate() {
             let own: Vec<u16> = (0..shards).filter(|shard| worker_of(*shard, workers) == number).collect();
-            let journal = log.worker(&own)?;
+            let journal = log.worker(Assignment::Fixed(&own))?;
             let post = Post {
                 number,
                 inbox,

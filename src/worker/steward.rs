@@ -243,11 +243,14 @@ mod tests {
             for shard in 0..2 {
                 board.lists.insert((shard, 0), Cursor { epoch: 1, next: 0, end: 0 });
             }
-            let before = log.control_end();
+            let before = log.control_end().expect("it can be asked");
             for _ in 0..4 {
                 end_lists(&running).expect("nothing is in its way");
             }
-            assert_eq!((log.control_end() - before, running.journeys()[0].state.as_str()), (commands, state));
+            assert_eq!(
+                (log.control_end().expect("it can be asked") - before, running.journeys()[0].state.as_str()),
+                (commands, state)
+            );
         }
     }
 

@@ -1,5 +1,5 @@
 use wayfarer::journal::memory::{CommitFault, FaultPlan, Memory};
-use wayfarer::journal::{Intake, Kind, Stream};
+use wayfarer::journal::{Assignment, Intake, Kind, Stream};
 use wayfarer::lifecycle::Verb;
 use wayfarer::model::{Interval, Timestamp};
 use wayfarer::worker::cycle::Options;
@@ -118,7 +118,8 @@ fn a_gate_is_acknowledged_by_the_commit_of_every_shard() {
     assert!(turn.epochs && turn.committed);
     let log = world.log.clone();
     drop(world);
-    let mut worker = wayfarer::journal::Log::worker(&log, &[0, 1, 2, 3, 4, 5, 6, 7]).expect("it is free");
+    let mut worker = wayfarer::journal::Log::worker(&log, Assignment::Fixed(&[0, 1, 2, 3, 4, 5, 6, 7]))
+        .expect("it is free");
     assert_eq!(World::committed_epochs(&log, &mut worker), [epoch; 8]);
 }
 

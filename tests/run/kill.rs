@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use wayfarer::journal::embedded::{Embedded, EmbeddedOptions};
-use wayfarer::journal::{Reject, Stream};
+use wayfarer::journal::{Assignment, Reject, Stream};
 use wayfarer::model::wire::{SendRecord, TransitionRecord};
 
 use super::world::{REMINDER, stream_of};
@@ -164,7 +164,7 @@ fn verify(place: &Place) {
     assert_eq!((count("entered"), count("exited")), (place.good(), place.good()));
     // I7: what a restart restores adds up to the committed digest, and the counts are conserved.
     let shards: Vec<u16> = (0..SHARDS).collect();
-    let worker = wayfarer::journal::Log::worker(&log, &shards).expect("nobody has them");
+    let worker = wayfarer::journal::Log::worker(&log, Assignment::Fixed(&shards)).expect("nobody has them");
     let options = wayfarer::worker::cycle::Options::of(SHARDS);
     let cycle = wayfarer::worker::cycle::Cycle::open(worker, &log, options, &mut |_, _| {})
         .expect("every shard restores to its digest");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use wayfarer::control::{Act, Command, Record};
 use wayfarer::engine::restore::Meta;
-use wayfarer::journal::{Append, Item, Journal, Kind, Log, Stream};
+use wayfarer::journal::{Append, Assignment, Item, Journal, Kind, Log, Stream};
 use wayfarer::journey::catalog::JourneyIndex;
 use wayfarer::lifecycle::{Role, Verb};
 use wayfarer::model::hash::shard_of;
@@ -56,10 +56,10 @@ impl<L: Log> World<L> {
     /// All shards under one worker, restored to their last commits.
     pub(crate) fn open(log: L, now: Timestamp) -> Self {
         let shards: Vec<u16> = (0..log.shard_count()).collect();
-        let worker = log.worker(&shards).expect("nobody owns them");
+        let worker = log.worker(Assignment::Fixed(&shards)).expect("nobody owns them");
         let mut desk = Desk::new();
         desk.catch_up(&log, &mut |_, _| {}).expect("the control log folds");
-        let commands = log.control_end();
+        let commands = log.control_end().expect("it can be asked");
         let options = Options::of(log.shard_count());
         let cycle = Cycle::open(worker, &log, options, &mut |_, _| {}).expect("the shards open");
         Self { log, cycle, desk, now, commands }

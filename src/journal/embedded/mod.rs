@@ -37,6 +37,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::directory::Directory;
 pub use self::directory::{FORMAT_VERSION, OpenError};
@@ -46,8 +47,8 @@ use self::store::{Store, Tails, lock};
 use self::sync::How;
 pub use self::worker::EmbeddedWorker;
 use super::error::{IntakeError, JournalError};
-use super::record::{Append, Appended, ControlRecord, IntakeState, Shard};
-use super::traits::{ControlLog, Intake, Log};
+use super::record::{Acknowledged, Append, Appended, ControlRecord, IntakeState, Shard, View};
+use super::traits::{Assignment, ControlLog, Group, Intake, Log};
 use super::verify;
 use crate::model::Timestamp;
 
@@ -208,15 +209,44 @@ impl ControlLog for Embedded {
         entries.take(max).map(read).collect()
     }
 
-    fn control_end(&self) -> u64 {
-        self.store().control_end()
+    fn control_end(&self) -> Result<u64, JournalError> {
+        Ok(self.store().control_end())
+    }
+
+    fn wait_control(&self, offset: u64, at_most: Duration) {
+        self.store().wait_control(offset, at_most);
+    }
+}
+
+/// One process has it alone: it knows its own shards, and there is nobody to show them to.
+impl Group for Embedded {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn acknowledged(&self) -> Result<Vec<Acknowledged>, JournalError> {
+        let epochs = lock(&self.store().epochs);
+        let owner = || "this process".to_owned();
+        Ok(epochs.iter().map(|(&shard, &epoch)| Acknowledged { shard, epoch, owner: owner() }).collect())
+    }
+
+    fn publish_view(&self, _view: View<'_>) -> Result<(), JournalError> {
+        Ok(())
+    }
+
+    fn read_views(&self, from: u64, _each: &mut dyn FnMut(View<'_>)) -> Result<u64, JournalError> {
+        Ok(from)
     }
 }
 
 impl Log for Embedded {
     type Worker = EmbeddedWorker;
 
-    fn worker(&self, shards: &[Shard]) -> Result<EmbeddedWorker, JournalError> {
+    fn worker(&self, assignment: Assignment<'_>) -> Result<EmbeddedWorker, JournalError> {
+        let Assignment::Fixed(shards) = assignment else {
+            let can = "belongs to one process, which divides its shards itself";
+            return Err(JournalError::Assignment { can, asked: "shards that come and go" });
+        };
         let store = self.store();
         store.alive()?;
         let count = store.options.shards;

@@ -9,10 +9,11 @@
 //! fsync nothing can be trusted). The store has then *ended*: everything answers with the reason, and
 //! opening the directory again tells what was committed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Slice};
 
@@ -55,7 +56,10 @@ pub(super) struct Store {
     group: Group,
     /// By shard, by log: the next offset, once it can be polled.
     ends: Vec<[AtomicU64; LOGS.len()]>,
-    control_end: AtomicU64,
+    control_end: Mutex<u64>,
+    control_grew: Condvar,
+    /// By shard: the epoch that its last commit acknowledged, in this life of the process.
+    pub(super) epochs: Mutex<BTreeMap<Shard, u64>>,
     /// By stream: what is kept and durable.
     pub(super) bounds: Mutex<[Bounds; 5]>,
     /// By shard, by log: the oldest offset that is kept.
@@ -120,7 +124,9 @@ impl Store {
             db,
             keys,
             ends,
-            control_end: AtomicU64::new(found.tails.control),
+            control_end: Mutex::new(found.tails.control),
+            control_grew: Condvar::new(),
+            epochs: Mutex::default(),
             write: Mutex::new(found.tails),
             clock: Mutex::new(Clock { last: found.last, pledged: Timestamp::MIN, pending: None }),
             group: Group::after(found.ticket),
@@ -268,11 +274,20 @@ impl Store {
     }
 
     pub(super) fn control_end(&self) -> u64 {
-        self.control_end.load(Ordering::Acquire)
+        *lock(&self.control_end)
+    }
+
+    /// Waits until the control log reaches beyond `offset`, at most so long.
+    pub(super) fn wait_control(&self, offset: u64, at_most: Duration) {
+        let end = lock(&self.control_end);
+        // Whether it has, or the time is up, or the lock is poisoned: the caller looks at the log.
+        drop(self.control_grew.wait_timeout_while(end, at_most, |end| *end <= offset));
     }
 
     pub(super) fn set_control_end(&self, end: u64) {
-        self.control_end.fetch_max(end, Ordering::AcqRel);
+        let mut known = lock(&self.control_end);
+        *known = end.max(*known);
+        self.control_grew.notify_all();
     }
 
     /// Lets everybody read the streams up to what is durable now.

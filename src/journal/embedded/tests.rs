@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +15,7 @@ use crate::journal::contract::{self, Bench, SHARDS};
 use crate::journal::error::CommitError;
 use crate::journal::record::{Kind, Source, Stream};
 use crate::journal::sends_file::SendsFile;
-use crate::journal::traits::{Journal, Streams};
+use crate::journal::traits::{Assignment, Journal, Stored, Streams};
 use crate::journal::transaction::Transaction;
 use crate::model::Interval;
 
@@ -109,14 +110,19 @@ fn commit(worker: &mut EmbeddedWorker, at: i64, seq: u64, next: u64) -> Result<(
 
 /// What a journal holds of shard 0: records to be read, the last commit, the sends.
 fn holds(log: &Embedded) -> (Vec<String>, u64, u64) {
-    let mut worker = log.worker(&[0]).unwrap();
+    let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     let mut batch = Batch::new();
     worker.read(0, Source::Events, 0, usize::MAX, &mut batch).unwrap();
     let records = batch.records().map(|r| String::from_utf8(r.bytes.to_vec()).unwrap()).collect();
     let head = worker.head(0).unwrap().map_or(0, |head| head.seq);
     let mut state = 0;
     worker
-        .restore(0, &mut |_| (), &mut |_, value| state = u64::from_be_bytes(value.try_into().unwrap()))
+        .stored(0)
+        .unwrap()
+        .records(&mut |_| ControlFlow::Continue(()), &mut |_, value| {
+            state = u64::from_be_bytes(value.try_into().unwrap());
+            ControlFlow::Continue(())
+        })
         .unwrap();
     assert_eq!(state, head, "state and head are of one commit");
     (records, head, log.bounds(Stream::Sends).unwrap().next)
@@ -142,7 +148,7 @@ fn with_pictures(fsync: Fsync) -> (TempDir, Embedded, Arc<Mutex<Option<TempDir>>
 #[test]
 fn a_power_cut_loses_nothing_that_was_answered() {
     let (_place, log, picture, syncs) = with_pictures(Fsync::Always);
-    let mut worker = log.worker(&[0]).unwrap();
+    let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     let mut accepted = Vec::new();
     for n in 1..=8u64 {
         accepted.push(format!("event {n}"));
@@ -177,7 +183,7 @@ fn log_file(directory: &Path) -> (PathBuf, usize) {
 fn a_write_cut_off_anywhere_is_whole_or_not_there() {
     let place = tempfile::tempdir().unwrap();
     let log = open(place.path());
-    let mut worker = log.worker(&[0]).unwrap();
+    let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     append(&log, 1, "event 1").unwrap();
     commit(&mut worker, 1, 1, 1).unwrap();
     let (_, synced) = log_file(place.path());
@@ -212,7 +218,7 @@ fn punch(path: &Path, at: usize) {
 fn an_unsynced_write_with_a_hole_is_not_there_and_a_synced_one_is_refused() {
     let place = tempfile::tempdir().unwrap();
     let log = open(place.path());
-    let mut worker = log.worker(&[0]).unwrap();
+    let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     append(&log, 1, "event 1").unwrap();
     commit(&mut worker, 1, 1, 1).unwrap();
     let (_, synced) = log_file(place.path());
@@ -248,7 +254,7 @@ fn a_full_disk_stops_intake_then_commits_and_both_go_on_when_there_is_room() {
         ..options()
     };
     let log = Embedded::open(place.path(), options).unwrap();
-    let mut worker = log.worker(&[0]).unwrap();
+    let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     append(&log, 1, "a").unwrap();
     free.store(900_000, Ordering::Relaxed);
     let stopped = append(&log, 2, "b").unwrap_err();
@@ -269,7 +275,7 @@ fn a_full_disk_stops_intake_then_commits_and_both_go_on_when_there_is_room() {
 fn a_directory_in_use_is_refused_with_a_sentence() {
     let place = tempfile::tempdir().unwrap();
     let log = open(place.path());
-    let worker = log.worker(&[0]).unwrap();
+    let worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     let refused = || Embedded::open(place.path(), options()).err().map(|e| e.to_string());
     assert!(refused().unwrap().contains("in use by another process"));
     drop(log);
@@ -305,7 +311,7 @@ fn a_directory_of_another_kind_is_refused_and_left_alone() {
 fn retention_drops_what_is_old_and_read_and_nothing_else() {
     let place = tempfile::tempdir().unwrap();
     let log = open(place.path());
-    let mut worker = log.worker(&[0]).unwrap();
+    let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     for n in 0..10 {
         append(&log, n, "event").unwrap();
         commit(&mut worker, n, n as u64 + 1, (n as u64).min(5)).unwrap();
@@ -332,7 +338,7 @@ fn retention_drops_what_is_old_and_read_and_nothing_else() {
     check(&log, &mut worker);
     drop((log, worker));
     let log = open(place.path());
-    check(&log, &mut log.worker(&[0]).unwrap());
+    check(&log, &mut log.worker(Assignment::Fixed(&[0])).unwrap());
     assert_eq!(append(&log, 99, "goes on").unwrap().offsets, [10]);
 }
 
@@ -346,7 +352,7 @@ fn a_record_longer_than_a_chunk_and_many_chunks_are_read_back() {
     assert_eq!(log.append(Timestamp(1), &records).unwrap().offsets, (0..40).collect::<Vec<u64>>());
     assert_eq!(holds(&log).0, texts);
     for from in [0, 1, 17, 39] {
-        let mut worker = log.worker(&[0]).unwrap();
+        let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
         let mut tx = Transaction::new();
         let seq = worker.head(0).unwrap().map_or(1, |head| head.seq + 1);
         tx.shard(0, seq).set_position(Source::Events, from);
@@ -363,7 +369,7 @@ fn no_thread_outlives_the_journal() {
     let place = tempfile::tempdir().unwrap();
     let log = open(place.path());
     let store = Arc::downgrade(log.store());
-    let worker = log.worker(&[0]).unwrap();
+    let worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     drop((log, worker));
     assert!(store.upgrade().is_none(), "the housekeeper held the store, and has ended");
 }
@@ -373,7 +379,7 @@ fn many_callers_at_once_get_offsets_without_a_gap() {
     let place = tempfile::tempdir().unwrap();
     let log = Embedded::open(place.path(), EmbeddedOptions { fsync: Fsync::Never, ..options() }).unwrap();
     let done = AtomicBool::new(false);
-    let mut worker = log.worker(&[0]).unwrap();
+    let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     worker.start(0).unwrap();
     let (mut batch, mut polled) = (Batch::new(), Vec::new());
     std::thread::scope(|scope| {
@@ -409,7 +415,7 @@ fn the_file_of_sends_follows_a_journal_through_a_restart_and_knows_when_it_canno
     let path = place.path().join("sends.jsonl");
     let directory = place.path().join("journal");
     let log = open(&directory);
-    let mut worker = log.worker(&[0]).unwrap();
+    let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     let (mut file, _) = SendsFile::open(log.clone(), &path).unwrap();
     for n in 1..=3 {
         commit(&mut worker, n, n as u64, 0).unwrap();

@@ -1,5 +1,6 @@
 //! One worker's shards in an embedded journal.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use fjall::{OwnedWriteBatch, Slice};
@@ -11,7 +12,7 @@ use super::store::{Store, Tails, lock};
 use crate::journal::batch::Batch;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::record::{Committed, Head, Progress, Shard, Source, Stream};
-use crate::journal::traits::{Journal, ORIGIN_BYTES_MAX};
+use crate::journal::traits::{Journal, ORIGIN_BYTES_MAX, Stored};
 use crate::journal::transaction::{Change, ShardCommit, Transaction};
 use crate::journal::verify;
 use crate::model::Timestamp;
@@ -205,6 +206,8 @@ fn chunk_of(
 }
 
 impl Journal for EmbeddedWorker {
+    type Stored = EmbeddedStored;
+
     fn shards(&self) -> &[Shard] {
         &self.shards
     }
@@ -301,7 +304,9 @@ impl Journal for EmbeddedWorker {
         // 3. Durable; only then may anybody see what leaves.
         store.settle(ticket).map_err(unknown)?;
         store.publish(&streams);
+        let mut epochs = lock(&store.epochs);
         for (part, head) in tx.parts().iter().zip(heads) {
+            epochs.insert(part.shard(), part.epoch);
             let place = self.shards.binary_search(&part.shard()).expect("verified: the shard is owned");
             self.owned[place].head = Some(head);
         }
@@ -314,27 +319,47 @@ impl Journal for EmbeddedWorker {
         Ok(self.owned[place].head.clone())
     }
 
-    fn restore(
-        &mut self,
-        shard: Shard,
-        progress: &mut dyn FnMut(Progress),
-        each: &mut dyn FnMut(&[u8], &[u8]),
+    fn stored(&mut self, shard: Shard) -> Result<EmbeddedStored, JournalError> {
+        let head = self.head(shard)?;
+        Ok(EmbeddedStored { shared: Arc::clone(&self.shared), shard, head })
+    }
+}
+
+/// What a shard of an [`super::Embedded`] is restored from: its owner commits nothing before it has been.
+pub struct EmbeddedStored {
+    shared: Arc<Shared>,
+    shard: Shard,
+    head: Option<Head>,
+}
+
+impl Stored for EmbeddedStored {
+    fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    fn records(
+        self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
     ) -> Result<u64, JournalError> {
-        self.place(shard)?;
         let store = &self.shared.store;
         store.alive()?;
-        let prefix = codec::state_prefix(shard);
+        let prefix = codec::state_prefix(self.shard);
         let estimate = store.keys.approximate_len() as u64;
         let mut records = 0;
         for guard in store.keys.prefix(prefix) {
             let (key, value) = guard.into_inner().map_err(Store::storage("restore a shard's state"))?;
-            each(&key[prefix.len()..], &value);
             records += 1;
-            if records % PROGRESS_EVERY == 0 {
-                progress(Progress { records, estimate: estimate.max(records) });
+            if each(&key[prefix.len()..], &value).is_break() {
+                return Ok(records);
+            }
+            let said = Progress { records, estimate: estimate.max(records) };
+            if records % PROGRESS_EVERY == 0 && progress(said).is_break() {
+                return Ok(records);
             }
         }
-        progress(Progress { records, estimate: records });
+        // It is the last word: there is nothing left to break off.
+        let _ = progress(Progress { records, estimate: records });
         Ok(records)
     }
 }

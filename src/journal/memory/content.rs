@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::journal::record::{
-    Append, Bounds, Committed, ControlRecord, Head, Item, Kind, Record, Shard, Source, Stream,
+    Acknowledged, Append, Bounds, Committed, ControlRecord, Head, Item, Kind, Record, Shard, Source, Stream,
+    View,
 };
 use crate::journal::traits::ORIGIN_BYTES_MAX;
 use crate::journal::transaction::{Change, Transaction};
@@ -40,6 +41,10 @@ pub(super) struct Content {
     states: BTreeMap<Shard, BTreeMap<Vec<u8>, Vec<u8>>>,
     streams: [Streamed; 5],
     pub(super) control: Vec<ControlRecord>,
+    epochs: BTreeMap<Shard, u64>,
+    /// By shard: the number under which it was shown, the commit, what was shown.
+    views: BTreeMap<Shard, (u64, u64, Vec<u8>)>,
+    shown: u64,
     last_append: Option<Timestamp>,
 }
 
@@ -93,6 +98,7 @@ impl Content {
             let shard = part.shard();
             let head = verify::next_head(self.heads.get(&shard), part);
             self.heads.insert(shard, head);
+            self.epochs.insert(shard, part.epoch);
             let state = self.states.entry(shard).or_default();
             for change in part.changes() {
                 match change {
@@ -111,6 +117,23 @@ impl Content {
             committed.sends += part.sends.len() as u64;
         }
         committed
+    }
+
+    pub(super) fn acknowledged(&self) -> Vec<Acknowledged> {
+        let owner = || "this process".to_owned();
+        self.epochs.iter().map(|(&shard, &epoch)| Acknowledged { shard, epoch, owner: owner() }).collect()
+    }
+
+    pub(super) fn publish(&mut self, view: View<'_>) {
+        self.views.insert(view.shard, (self.shown, view.seq, view.bytes.to_vec()));
+        self.shown += 1;
+    }
+
+    pub(super) fn views(&self, from: u64, each: &mut dyn FnMut(View<'_>)) -> u64 {
+        for (&shard, (_, seq, bytes)) in self.views.iter().filter(|(_, (number, ..))| *number >= from) {
+            each(View { shard, seq: *seq, bytes });
+        }
+        self.shown
     }
 
     pub(super) fn bounds(&self, stream: Stream) -> Bounds {

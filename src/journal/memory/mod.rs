@@ -13,15 +13,18 @@ mod worker;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use self::content::Content;
 use self::faults::Script;
 pub use self::faults::{AppendFault, CommitFault, FaultPlan, PollFault};
-pub use self::worker::MemoryWorker;
+pub use self::worker::{MemoryStored, MemoryWorker};
 use super::error::{IntakeError, JournalError};
-use super::record::{Append, Appended, Bounds, ControlRecord, IntakeState, Item, Shard, Stream};
-use super::traits::{ControlLog, Intake, Log, Streams};
+use super::record::{
+    Acknowledged, Append, Appended, Bounds, ControlRecord, IntakeState, Item, Shard, Stream, View,
+};
+use super::traits::{Assignment, ControlLog, Group, Intake, Log, Streams};
 use super::verify;
 use crate::model::Timestamp;
 
@@ -65,6 +68,8 @@ impl Inner {
 #[derive(Clone, Debug)]
 pub struct Memory {
     inner: Arc<Mutex<Inner>>,
+    /// The control log has grown, or a life has ended.
+    grew: Arc<Condvar>,
     life: Life,
 }
 
@@ -95,7 +100,7 @@ impl Memory {
             pledged: Timestamp::MIN,
             full: None,
         };
-        Self { inner: Arc::new(Mutex::new(inner)), life: 0 }
+        Self { inner: Arc::new(Mutex::new(inner)), grew: Arc::default(), life: 0 }
     }
 
     /// Replaces what will go wrong; calls are counted from 0 again.
@@ -120,13 +125,14 @@ impl Memory {
     /// Ends every handle, and drops what is not durable.
     pub fn crash(&self) {
         self.lock().crash();
+        self.grew.notify_all();
     }
 
     /// A handle in the life after the last crash.
     #[must_use]
     pub fn reopen(&self) -> Self {
         let life = self.lock().life;
-        Self { inner: Arc::clone(&self.inner), life }
+        Self { inner: Arc::clone(&self.inner), grew: Arc::clone(&self.grew), life }
     }
 
     /// Lets the disk be full, with a reason, or have room again. While it is full, intake is stopped and
@@ -208,6 +214,7 @@ impl ControlLog for Memory {
             content.control.push(record.clone());
             record
         })
+        .inspect(|_| self.grew.notify_all())
     }
 
     fn read_control(&self, offset: u64, max: usize) -> Result<Vec<ControlRecord>, JournalError> {
@@ -216,8 +223,15 @@ impl ControlLog for Memory {
         Ok(inner.content.control.iter().skip(skipped).take(max).cloned().collect())
     }
 
-    fn control_end(&self) -> u64 {
-        self.lock().content.control.len() as u64
+    fn control_end(&self) -> Result<u64, JournalError> {
+        Ok(self.living()?.content.control.len() as u64)
+    }
+
+    fn wait_control(&self, offset: u64, at_most: Duration) {
+        let inner = self.lock();
+        let waits =
+            |inner: &mut Inner| inner.life == self.life && inner.content.control.len() as u64 <= offset;
+        drop(self.grew.wait_timeout_while(inner, at_most, waits));
     }
 }
 
@@ -261,10 +275,33 @@ impl Streams for Memory {
     }
 }
 
+impl Group for Memory {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn acknowledged(&self) -> Result<Vec<Acknowledged>, JournalError> {
+        Ok(self.living()?.content.acknowledged())
+    }
+
+    fn publish_view(&self, view: View<'_>) -> Result<(), JournalError> {
+        self.living()?.content.publish(view);
+        Ok(())
+    }
+
+    fn read_views(&self, from: u64, each: &mut dyn FnMut(View<'_>)) -> Result<u64, JournalError> {
+        Ok(self.living()?.content.views(from, each))
+    }
+}
+
 impl Log for Memory {
     type Worker = MemoryWorker;
 
-    fn worker(&self, shards: &[Shard]) -> Result<MemoryWorker, JournalError> {
+    fn worker(&self, assignment: Assignment<'_>) -> Result<MemoryWorker, JournalError> {
+        let Assignment::Fixed(shards) = assignment else {
+            let can = "belongs to one process, which divides its shards itself";
+            return Err(JournalError::Assignment { can, asked: "shards that come and go" });
+        };
         let mut inner = self.living()?;
         let count = inner.shards;
         for &shard in shards {

@@ -5,7 +5,7 @@ use crate::journal::batch::Batch;
 use crate::journal::contract::{self, Bench, SHARDS};
 use crate::journal::error::CommitError;
 use crate::journal::record::{Kind, Source};
-use crate::journal::traits::Journal;
+use crate::journal::traits::{Assignment, Journal};
 use crate::journal::transaction::Transaction;
 
 struct InMemory;
@@ -34,7 +34,7 @@ fn transaction(seq: u64) -> Transaction {
 }
 
 fn started(log: &Memory) -> MemoryWorker {
-    let mut worker = log.worker(&[0]).unwrap();
+    let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
     worker.start(0).unwrap();
     worker
 }

@@ -1,11 +1,13 @@
 //! One worker's handle to a [`Memory`].
 
+use std::ops::ControlFlow;
+
 use super::faults::{CommitFault, PollFault};
 use super::{Content, Memory};
 use crate::journal::batch::Batch;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::record::{Committed, Head, Progress, Shard, Source};
-use crate::journal::traits::Journal;
+use crate::journal::traits::{Journal, Stored};
 use crate::journal::transaction::Transaction;
 use crate::journal::verify;
 use crate::model::Timestamp;
@@ -58,6 +60,8 @@ fn fill(content: &Content, shard: Shard, cursor: &mut Cursor, max: usize, batch:
 }
 
 impl Journal for MemoryWorker {
+    type Stored = MemoryStored;
+
     fn shards(&self) -> &[Shard] {
         &self.shards
     }
@@ -160,19 +164,40 @@ impl Journal for MemoryWorker {
         Ok(self.memory.living()?.content.head(shard).cloned())
     }
 
-    fn restore(
-        &mut self,
-        shard: Shard,
-        progress: &mut dyn FnMut(Progress),
-        each: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<u64, JournalError> {
+    fn stored(&mut self, shard: Shard) -> Result<MemoryStored, JournalError> {
         self.place(shard)?;
         let inner = self.memory.living()?;
-        let state = inner.content.state(shard);
-        let records = state.len() as u64;
-        state.for_each(|(key, value)| each(key, value));
-        progress(Progress { records, estimate: records });
-        Ok(records)
+        let head = inner.content.head(shard).cloned();
+        let records = inner.content.state(shard).map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+        Ok(MemoryStored { head, records })
+    }
+}
+
+/// What a shard of a [`Memory`] is restored from, as it was when it was asked for.
+#[derive(Clone, Debug)]
+pub struct MemoryStored {
+    head: Option<Head>,
+    records: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+impl Stored for MemoryStored {
+    fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    fn records(
+        self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<u64, JournalError> {
+        let estimate = self.records.len() as u64;
+        for (records, (key, value)) in (1..).zip(&self.records) {
+            if each(key, value).is_break() {
+                return Ok(records);
+            }
+        }
+        let _ = progress(Progress { records: estimate, estimate });
+        Ok(estimate)
     }
 }
 
