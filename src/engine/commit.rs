@@ -103,8 +103,9 @@ impl Interval {
 }
 
 impl Shard {
-    /// Before the first input of an interval: keeps what an undo needs.
-    pub(super) fn begin(&mut self) {
+    /// Before the first input of an interval: keeps what an undo needs. Without any input, the next commit says
+    /// that nothing has changed.
+    pub fn begin(&mut self) {
         if self.state.interval.before.is_none() {
             self.state.interval.before = Some(Before {
                 now: self.state.now,

@@ -79,6 +79,12 @@ pub trait Journal: Send {
     /// If the log cannot be read; nothing is passed over.
     fn poll(&mut self, batch: &mut Batch, max: usize) -> Result<(), JournalError>;
 
+    /// Waits until there may be something to poll, at most so long. `false`: it cannot know, and has not
+    /// waited; whoever appends here wakes the worker.
+    fn wait(&mut self, _at_most: Duration) -> bool {
+        false
+    }
+
     /// Empties `batch` and fills it with at most `max` records of one log from `from` on, without moving
     /// what `poll` gives next: for list rows, which have a pace of their own, and for who looks back.
     ///

@@ -111,6 +111,12 @@ impl Board {
         }
     }
 
+    /// A shard is no longer shown by a worker here.
+    pub fn lost(&self, shard: u16) {
+        self.doors.retain(|(of, _), _| *of != shard);
+        self.lists.retain(|(of, _), _| *of != shard);
+    }
+
     /// Says how a worker is.
     pub fn set(&self, worker: usize, state: State) {
         let mut workers = lock(&self.workers);

@@ -10,12 +10,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::desk::{DeskError, Step};
 use super::feed::Lines;
 use super::lists::Cursor;
-use super::open::{OnProgress, Standing};
+use super::open::{OnProgress, Restoring, Ticket};
 use super::owned::{Owned, number_of};
 use super::settle::Settled;
 use crate::engine::restore::RestoreError;
@@ -82,17 +82,13 @@ pub enum Failure {
         /// The epoch.
         epoch: u64,
     },
-    /// Somebody else commits the shard.
-    #[error(
-        "shard {shard} is at commit {seq}, and this worker was about to make {expected}: it has another owner"
-    )]
-    Foreign {
-        /// The shard.
-        shard: u16,
-        /// The commit that the journal has.
-        seq: u64,
-        /// The commit that was under way.
-        expected: u64,
+    /// The control log gives less than it has.
+    #[error("the control log could be read up to record {read} only, although it reaches up to {end}")]
+    Control {
+        /// The record that did not come.
+        read: u64,
+        /// Where the log ends.
+        end: u64,
     },
     /// A bug of ours that no single input can be blamed for.
     #[error("shard {shard} panicked twice at {what}, which no input can be blamed for; this is a bug")]
@@ -122,10 +118,14 @@ pub struct Turn {
     pub committed: bool,
     /// Whether epochs were taken.
     pub epochs: bool,
+    /// Whether a commit has acknowledged them, or was a shard's first after its restore.
+    pub acknowledged: bool,
     /// Why what was decided was undone; it is taken again, after a while.
     pub refused: Option<String>,
     /// Journeys whose failure budget is spent (G17), by number.
     pub budget_spent: Vec<JourneyIndex>,
+    /// Shards that are no longer this worker's; what was shown of them is another's to show.
+    pub lost: Vec<u16>,
     /// Whether there is more to do at once.
     pub more: bool,
     /// The time at which the next timer or date of any shard is due.
@@ -145,7 +145,7 @@ pub(super) struct Panicked;
 
 /// The shards of one worker, its journal, and what waits to be taken.
 #[derive(Debug)]
-pub struct Cycle<J> {
+pub struct Cycle<J: Journal> {
     pub(super) journal: J,
     pub(super) options: Options,
     /// Ascending by number.
@@ -162,29 +162,24 @@ pub struct Cycle<J> {
     /// What is measured: whoever drives the cycle publishes it.
     pub metrics: WorkerMetrics,
     pub(super) strikes: Vec<Strike>,
+    /// Shards that were gained and are not open yet.
+    pub(super) opening: Vec<Ticket>,
+    /// Those of them that nobody restores yet.
+    pub(super) to_restore: VecDeque<Restoring<J::Stored>>,
+    /// What the turn is to say it lost.
+    pub(super) lost: Vec<u16>,
 }
 
 impl<J: Journal> Cycle<J> {
-    /// Restores every shard of `journal` to its last commit; says now and then how far it is.
-    ///
-    /// # Errors
-    /// If something cannot be read, or does not fit together: a shard stays closed rather than half open.
-    pub fn open(
-        mut journal: J,
-        control: &impl ControlLog,
-        options: Options,
-        progress: OnProgress<'_>,
-    ) -> Result<Self, Failure> {
-        let standing = Standing::read(&mut journal, control)?;
-        let mut owned = Vec::new();
-        for shard in journal.shards().to_vec() {
-            owned.push(standing.open(&mut journal, shard, &options, progress)?);
-        }
-        Ok(Self {
+    /// Of `journal`, which says at each turn what shards there are: those are to be restored
+    /// ([`Cycle::next_restoring`], [`Cycle::install`]), and are open from the turn after that.
+    #[must_use]
+    pub fn new(journal: J, options: Options) -> Self {
+        Self {
             journal,
             options,
-            owned,
-            steps: standing.steps.into(),
+            owned: Vec::new(),
+            steps: VecDeque::new(),
             lines: VecDeque::new(),
             file_until: Timestamp::MAX,
             batch: Batch::new(),
@@ -192,7 +187,28 @@ impl<J: Journal> Cycle<J> {
             tx: Transaction::new(),
             metrics: WorkerMetrics::new(),
             strikes: Vec::new(),
-        })
+            opening: Vec::new(),
+            to_restore: VecDeque::new(),
+            lost: Vec::new(),
+        }
+    }
+
+    /// With every shard that `journal` gives at once restored to its last commit; says now and then how far it
+    /// is.
+    ///
+    /// # Errors
+    /// If something cannot be read, or does not fit together: a shard stays closed rather than half open.
+    pub fn open(
+        journal: J,
+        control: &impl ControlLog,
+        options: Options,
+        progress: OnProgress<'_>,
+    ) -> Result<Self, Failure> {
+        let mut cycle = Self::new(journal, options);
+        cycle.journal.poll(&mut cycle.batch, 0)?;
+        cycle.shards_moved()?;
+        cycle.restore_now(control, progress)?;
+        Ok(cycle)
     }
 
     /// Hands over an accepted command, in the order of the control log; one that every shard has taken does
@@ -211,6 +227,17 @@ impl<J: Journal> Cycle<J> {
     /// Says up to which time a followed file has been read; see [`super::feed::FileClock`].
     pub fn read_until(&mut self, at: Timestamp) {
         self.file_until = at;
+    }
+
+    /// Up to which time the followed file has been taken: it is behind while its lines wait for a shard that is
+    /// being restored.
+    pub(super) fn file_until(&self) -> Timestamp {
+        if self.lines.is_empty() || self.opening.is_empty() { self.file_until } else { Timestamp::MIN }
+    }
+
+    /// Waits until there may be records to poll, at most so long; whether the journal can do that.
+    pub fn wait(&mut self, at_most: Duration) -> bool {
+        self.journal.wait(at_most)
     }
 
     /// How many lines wait.
@@ -246,22 +273,23 @@ impl<J: Journal> Cycle<J> {
     pub fn turn(&mut self, now: Timestamp) -> Result<Turn, Failure> {
         let (mut turn, started) = (Turn::default(), Instant::now());
         self.metrics.counters.cycles += 1;
-        // 1. Epochs, between two inputs. Their commit is their acknowledgement.
+        // 1. Epochs, between two inputs. Their commit is their acknowledgement, and a shard's first one.
         if self.decide(&mut turn, |cycle, turn| cycle.take_steps(now, turn))?.is_err() {
             return Ok(self.end(turn));
         }
-        if turn.epochs
-            && let Settled::Undone(reason) = self.settle(now, started, &mut turn)?
-        {
-            turn.refused = Some(reason);
-            return Ok(self.end(turn));
+        if turn.epochs || self.owned.iter().any(|owned| owned.opening) {
+            let settled = self.settle(now, started, &mut turn)?;
+            turn.acknowledged = turn.committed;
+            if let Settled::Undone(reason) = settled {
+                turn.refused = Some(reason);
+                return Ok(self.end(turn));
+            }
         }
-        // 2. A batch of records. While a followed file is behind, its lines come first: they happened before.
-        if self.file_until == Timestamp::MIN {
-            self.batch.clear();
-        } else {
-            self.journal.poll(&mut self.batch, self.options.events_max)?;
-        }
+        // 2. A batch of records, and shards that come and go: nothing is undecided now. While a followed file is
+        //    behind, its lines come first: they happened before.
+        let max = if self.file_until() == Timestamp::MIN { 0 } else { self.options.events_max };
+        self.journal.poll(&mut self.batch, max)?;
+        self.shards_moved()?;
         // 3. The core decides: lines, records, timers, releases, rows of lists. Each has a budget.
         let decided = self.decide(&mut turn, |cycle, turn| {
             cycle.take_lines(now, started, turn)?;
@@ -278,7 +306,8 @@ impl<J: Journal> Cycle<J> {
         }
         // 4. One commit. What it does not carry has not happened.
         match self.settle(now, started, &mut turn)? {
-            Settled::Kept => self.lines.clear(),
+            Settled::Kept if self.opening.is_empty() => self.lines.clear(),
+            Settled::Kept => {}
             Settled::Undone(reason) => turn.refused = Some(reason),
         }
         // 5. Whoever drives the cycle lets sends go, tells who waits for an epoch, and shows what was measured.
@@ -287,7 +316,8 @@ impl<J: Journal> Cycle<J> {
 
     fn end(&mut self, mut turn: Turn) -> Turn {
         turn.next_wake = self.owned.iter().filter_map(|owned| owned.shard.next_wake()).min();
-        turn.more |= !self.lines.is_empty() && turn.refused.is_none();
+        turn.more |= !self.lines.is_empty() && self.opening.is_empty() && turn.refused.is_none();
+        turn.lost = std::mem::take(&mut self.lost);
         turn
     }
 
@@ -313,9 +343,7 @@ impl<J: Journal> Cycle<J> {
         }
         tracing::error!(shard = strike.shard, place = ?strike.place, count = strike.count,
             "a decision panicked, which is a bug; the shard is read anew from its last commit");
-        match self.owned.binary_search_by_key(&strike.shard, |owned| owned.number) {
-            Ok(at) => self.reopen(at),
-            Err(_) => self.undo(),
-        }
+        let shard = strike.shard;
+        self.reopen(shard)
     }
 }

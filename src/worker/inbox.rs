@@ -1,7 +1,8 @@
 //! What a worker can be told from outside, and how it waits when it has nothing to do.
 //!
-//! Three channels: commands and questions are never refused, lines of a followed file press back on who reads
-//! it, and a signal says that the accepted log has grown. A worker that waits is woken by any of them.
+//! Four channels: commands and questions are never refused, lines of a followed file press back on who reads
+//! it, a signal says that the accepted log has grown, and restored shards come back from the threads that the
+//! worker has started. A worker that waits is woken by any of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use crossbeam::channel::{Receiver, Select, Sender, TryRecvError, bounded, unboun
 
 use super::desk::Step;
 use super::feed::Lines;
+use super::open::Restored;
 use crate::engine::hold::Preview;
 use crate::journey::catalog::JourneyIndex;
 use crate::model::input::Selection;
@@ -42,6 +44,7 @@ pub struct Inbox {
     messages: Receiver<Message>,
     lines: Receiver<Lines>,
     signal: Receiver<()>,
+    restored: (Sender<Restored>, Receiver<Restored>),
 }
 
 /// An inbox and its other end.
@@ -50,7 +53,8 @@ pub fn inbox() -> (Sending, Inbox) {
     let (messages, received) = unbounded();
     let (lines, pieces) = bounded(PIECES_MAX);
     let (signal, signals) = bounded(1);
-    (Sending { messages, lines, signal }, Inbox { messages: received, lines: pieces, signal: signals })
+    let inbox = Inbox { messages: received, lines: pieces, signal: signals, restored: unbounded() };
+    (Sending { messages, lines, signal }, inbox)
 }
 
 impl Sending {
@@ -89,6 +93,21 @@ impl Inbox {
         self.lines.try_recv().ok()
     }
 
+    /// Whether pieces of a file are left.
+    pub fn has_lines(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// Where restored shards are to be put.
+    pub fn for_restored(&self) -> Sender<Restored> {
+        self.restored.0.clone()
+    }
+
+    /// The next restored shard, if there is one.
+    pub fn restored(&self) -> Option<Restored> {
+        self.restored.1.try_recv().ok()
+    }
+
     /// Takes note of the signal: to be done before the log is looked at.
     pub fn clear_signal(&self) {
         let _ = self.signal.try_recv();
@@ -100,6 +119,7 @@ impl Inbox {
         select.recv(&self.messages);
         select.recv(&self.lines);
         select.recv(&self.signal);
+        select.recv(&self.restored.1);
         let _ = select.ready_timeout(at_most);
     }
 

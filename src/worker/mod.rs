@@ -13,6 +13,8 @@ mod settle;
 mod owned;
 pub mod decide;
 pub mod open;
+mod moving;
+mod restorers;
 pub mod desk;
 pub mod lists;
 pub mod feed;

@@ -60,6 +60,8 @@ pub(super) struct Owned {
     marks_to_write: Vec<u8>,
     rejects: Vec<Rejected>,
     lists_position: u64,
+    /// It was restored and has not committed since: its first act is a commit (protocol 1).
+    pub(super) opening: bool,
     /// Events since the last commit: when they arrived, and how many then.
     pub(super) arrivals: Vec<(Timestamp, u64)>,
 }
@@ -89,13 +91,14 @@ impl Owned {
             marks_to_write: Vec::new(),
             rejects: Vec::new(),
             lists_position,
+            opening: true,
             arrivals: Vec::new(),
         }
     }
 
     /// Whether a commit has something to carry.
     pub(super) fn is_dirty(&self) -> bool {
-        self.shard.is_dirty() || self.lists.is_dirty()
+        self.opening || self.shard.is_dirty() || self.lists.is_dirty()
     }
 
     /// An input is a dead letter.
@@ -122,6 +125,7 @@ impl Owned {
 
     /// Puts everything into a part of the transaction; the versions that are not conserved (I13), never any.
     pub(super) fn lay(&mut self, tx: &mut Transaction) -> Vec<PlanIndex> {
+        self.shard.begin();
         let part = tx.shard(self.number, self.shard.seq() + 1);
         let committing = self.shard.commit(&mut Sink(part));
         part.meta = committing.meta;
@@ -155,6 +159,7 @@ impl Owned {
     /// The commit has happened: what it carried may go.
     pub(super) fn keep(&mut self) {
         self.shard.committed();
+        self.opening = false;
         if !Arc::ptr_eq(&self.catalog, self.shard.catalog()) {
             self.catalog = Arc::clone(self.shard.catalog());
         }

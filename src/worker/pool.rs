@@ -1,5 +1,5 @@
-//! One worker thread: restores its shards, then takes turns as long as there is something to do, and waits
-//! when not.
+//! One worker thread: takes turns as long as there is something to do, and waits when not; shards that it gains
+//! are restored beside it.
 //!
 //! It never sleeps while there is work, never spins while there is none, and after Stop it ends with a
 //! commit.
@@ -16,10 +16,12 @@ use super::cycle::{Cycle, Failure, Options, Turn};
 use super::feed::{FileClock, Mark};
 use super::inbox::{Inbox, Message};
 use super::publish::Publisher;
+use super::restorers::Restorers;
 use crate::engine::cycle::UNTIMED_SOURCES;
 use crate::journal::{ControlLog, Journal};
 use crate::journey::catalog::JourneyIndex;
 use crate::metrics::Hub;
+use crate::model::Timestamp;
 
 /// How long to wait before a refused commit is tried again: at first, and at most. Disks are freed by people.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
@@ -27,6 +29,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(20), Duration::from
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 /// The shortest, where a timer is due and the followed file's clock has yet to reach it.
 const SLEEP_MIN: Duration = Duration::from_millis(1);
+/// How long the inbox is left alone at most while the journal is waited for.
+const INBOX_EVERY: Duration = Duration::from_millis(10);
 
 /// What a worker tells the steward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,30 +76,37 @@ pub struct Post {
     pub sends: Sender<()>,
 }
 
-struct Worker<J> {
+struct Worker<J: Journal> {
     post: Post,
     cycle: Cycle<J>,
+    restorers: Restorers,
+    /// Told once every shard that it was given at the start is open.
+    opened: Option<Box<dyn FnOnce(Files)>>,
     shown: Instant,
     unshown: bool,
     backoff: Duration,
 }
 
 impl Post {
-    /// The life of a worker: `opened` is called once its shards are restored.
+    /// The life of a worker: `opened` is called once the shards that it is given at the start are restored.
     ///
     /// # Errors
     /// See [`Failure`]; the board says so too.
     pub fn run<J: Journal>(
         self,
         journal: J,
-        control: &impl ControlLog,
-        opened: impl FnOnce(Files),
+        control: &(impl ControlLog + Clone + 'static),
+        opened: impl FnOnce(Files) + 'static,
     ) -> Result<(), Failure> {
         let (board, number) = (Arc::clone(&self.board), self.number);
-        let lived = self.restore(journal, control).and_then(|mut worker| {
-            opened(worker.files());
-            worker.live()
-        });
+        board.set(number, State::Restoring(0, journal.shards().len()));
+        let cycle = Cycle::new(journal, self.options.clone());
+        let restorers = Restorers::new(number, self.inbox.for_restored());
+        let opened: Option<Box<dyn FnOnce(Files)>> = Some(Box::new(opened));
+        let (shown, backoff) = (Instant::now(), BACKOFF.0);
+        let mut worker = Worker { post: self, cycle, restorers, opened, shown, unshown: true, backoff };
+        let lived = worker.live(control);
+        worker.restorers.end(&mut worker.cycle);
         board.set(
             number,
             match &lived {
@@ -104,26 +115,6 @@ impl Post {
             },
         );
         lived
-    }
-
-    fn restore<J: Journal>(self, journal: J, control: &impl ControlLog) -> Result<Worker<J>, Failure> {
-        let all = journal.shards().len();
-        self.board.set(self.number, State::Restoring(0, all));
-        let (started, mut last, mut records, mut done) = (Instant::now(), None, 0, 0);
-        let board = &self.board;
-        let number = self.number;
-        let cycle = Cycle::open(journal, control, self.options.clone(), &mut |shard, at| {
-            if last != Some(shard) {
-                last = Some(shard);
-                done += 1;
-                board.set(number, State::Restoring(done - 1, all));
-            }
-            tracing::debug!(worker = number, shard, records = at.records, of = at.estimate, "restoring");
-            records += u64::from(at.records == at.estimate) * at.records;
-        })?;
-        let took = started.elapsed().as_millis();
-        tracing::info!(worker = self.number, shards = all, records, ms = took, "the shards are restored");
-        Ok(Worker { post: self, cycle, shown: Instant::now(), unshown: true, backoff: BACKOFF.0 })
     }
 }
 
@@ -140,13 +131,11 @@ impl<J: Journal> Worker<J> {
         files
     }
 
-    fn live(&mut self) -> Result<(), Failure> {
-        // What shards committed in an earlier life is committed.
-        self.acknowledge();
+    fn live(&mut self, control: &(impl ControlLog + Clone + 'static)) -> Result<(), Failure> {
         loop {
+            self.take_restored(control)?;
             // The file's clock before the inbox, the signal before the log: what comes later is found later.
             let until = self.post.file.now();
-            self.cycle.read_until(until);
             self.post.inbox.clear_signal();
             let stop = self.take_messages();
             let room = self.post.options.events_max;
@@ -155,6 +144,8 @@ impl<J: Journal> Worker<J> {
             {
                 self.cycle.push_lines(lines);
             }
+            // Lines that found no room happened before whatever the clock says.
+            self.cycle.read_until(if self.post.inbox.has_lines() { Timestamp::MIN } else { until });
             let turn = self.cycle.turn(clock::wall())?;
             self.tell(&turn);
             if stop {
@@ -163,6 +154,22 @@ impl<J: Journal> Worker<J> {
             }
             self.wait(&turn);
         }
+    }
+
+    /// Shards that were gained go to threads of their own, and come back restored.
+    fn take_restored(&mut self, control: &(impl ControlLog + Clone + 'static)) -> Result<(), Failure> {
+        while let Some(restored) = self.post.inbox.restored() {
+            self.cycle.install(restored)?;
+        }
+        while let Some(restoring) = self.cycle.next_restoring() {
+            self.restorers.start(restoring, control.clone())?;
+        }
+        if self.cycle.is_open()
+            && let Some(opened) = self.opened.take()
+        {
+            opened(self.files());
+        }
+        Ok(())
     }
 
     /// Whether it is to end.
@@ -186,8 +193,11 @@ impl<J: Journal> Worker<J> {
     }
 
     fn tell(&mut self, turn: &Turn) {
-        self.unshown |= turn.committed;
-        if turn.epochs && turn.committed {
+        self.unshown |= turn.committed || !turn.lost.is_empty();
+        for shard in &turn.lost {
+            self.post.board.lost(*shard);
+        }
+        if turn.acknowledged {
             // Counts first: whoever is told that a gate has shut sees no older ones.
             self.show();
             self.acknowledge();
@@ -201,7 +211,12 @@ impl<J: Journal> Worker<J> {
         for journey in &turn.budget_spent {
             let _ = self.post.nudges.send(Nudge::Spent(*journey));
         }
-        let state = turn.refused.clone().map_or(State::Running, State::Refused);
+        let (open, all) = (self.cycle.shards().count(), self.cycle.restoring());
+        let state = match &turn.refused {
+            Some(why) => State::Refused(why.clone()),
+            None if self.cycle.is_open() => State::Running,
+            None => State::Restoring(open, open + all),
+        };
         if let State::Refused(why) = &state {
             tracing::warn!(worker = self.post.number, why, "nothing was committed; it is tried again");
         }
@@ -235,6 +250,10 @@ impl<J: Journal> Worker<J> {
         // Counts that were not shown yet are shown in time, idle or not.
         let show =
             if self.unshown { self.post.publish_every.saturating_sub(self.shown.elapsed()) } else { due };
-        self.post.inbox.wait(due.min(show).clamp(SLEEP_MIN, SLEEP_MAX));
+        let at_most = due.min(show).clamp(SLEEP_MIN, SLEEP_MAX);
+        // A journal that can be waited for is: its records are appended elsewhere. The inbox comes in between.
+        if !self.cycle.wait(at_most.min(INBOX_EVERY)) {
+            self.post.inbox.wait(at_most);
+        }
     }
 }

@@ -148,7 +148,7 @@ impl<L: Log> Process<L> {
             let (log, board) = (log.clone(), Arc::clone(&board));
             let (opening, dying) = (opening.clone(), dying.clone());
             let live = move || {
-                let opened = |files| drop(opening.send(files));
+                let opened = move |files| drop(opening.send(files));
                 let lived = catch_unwind(AssertUnwindSafe(|| post.run(journal, &log, opened)));
                 let why = match lived {
                     Ok(Ok(())) => return,

@@ -6,8 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::cycle::{Cycle, Failure, Turn};
-use super::open;
-use crate::journal::{CommitError, Journal, Transaction};
+use crate::journal::{CommitError, Journal, JournalError, ShardCommit};
 use crate::metrics::Stage;
 use crate::model::Timestamp;
 
@@ -45,42 +44,59 @@ impl<J: Journal> Cycle<J> {
         let before = Instant::now();
         let answer = self.journal.commit(&self.tx);
         self.metrics.record(Stage::Commit, before.elapsed());
-        // 3. Its answer decides.
+        // 3. Its answer decides, and where that is none, what the journal has: shard by shard, since another
+        //    owner may have gone on with one of them.
         let reason = match answer {
-            Ok(_) => None,
-            Err(CommitError::Refused { reason }) => Some(reason),
-            Err(CommitError::Unknown { reason }) => (!self.is_committed()?).then_some(reason),
-        };
-        match reason {
-            None => {
-                self.metrics.counters.commits += 1;
-                self.keep(now, started, turn);
-                Ok(Settled::Kept)
+            Ok(_) => {
+                let all: Vec<u16> = self.tx.parts().iter().map(ShardCommit::shard).collect();
+                self.keep(&all, now, started, turn);
+                None
             }
+            Err(CommitError::Refused { reason }) => Some(reason),
+            Err(CommitError::Unknown { reason }) => {
+                let kept = self.ask()?;
+                self.keep(&kept, now, started, turn);
+                (kept.len() < self.tx.parts().len()).then_some(reason)
+            }
+        };
+        // 4. What is not committed has not happened.
+        let settled = match reason {
+            None => Settled::Kept,
             Some(reason) => {
                 self.metrics.counters.commits_failed += 1;
                 self.undo()?;
-                Ok(Settled::Undone(reason))
+                Settled::Undone(reason)
             }
-        }
+        };
+        self.forget_steps();
+        Ok(settled)
     }
 
-    /// Asks the journal whether the transaction of an unknown outcome is committed.
-    fn is_committed(&mut self) -> Result<bool, Failure> {
-        let mut committed = false;
+    /// Asks the journal which parts of a transaction of an unknown outcome are committed. A shard that somebody
+    /// else has gone on with is restored, or gone.
+    fn ask(&mut self) -> Result<Vec<u16>, Failure> {
+        let (mut kept, mut gone, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
         for part in self.tx.parts() {
-            let seq = self.journal.head(part.shard())?.map_or(0, |head| head.seq);
-            if seq != part.seq() && seq + 1 != part.seq() {
-                return Err(Failure::Foreign { shard: part.shard(), seq, expected: part.seq() });
+            match self.journal.head(part.shard()) {
+                // The number alone could be another owner's.
+                Ok(Some(head)) if head.seq == part.seq() && head.meta == part.meta => kept.push(part.shard()),
+                Ok(head) if head.as_ref().map_or(0, |head| head.seq) + 1 == part.seq() => {}
+                Ok(_) => foreign.push(part.shard()),
+                Err(JournalError::NotOwned { .. }) => gone.push(part.shard()),
+                Err(error) => return Err(error.into()),
             }
-            committed = seq == part.seq();
         }
-        Ok(committed)
+        gone.into_iter().for_each(|shard| self.lose(shard));
+        self.gain(&foreign)?;
+        Ok(kept)
     }
 
-    fn keep(&mut self, now: Timestamp, started: Instant, turn: &mut Turn) {
-        let took = started.elapsed();
-        for part in self.tx.parts() {
+    fn keep(&mut self, kept: &[u16], now: Timestamp, started: Instant, turn: &mut Turn) {
+        if kept.is_empty() {
+            return;
+        }
+        let (took, before) = (started.elapsed(), turn.sends);
+        for part in self.tx.parts().iter().filter(|part| kept.contains(&part.shard())) {
             let Ok(at) = self.owned.binary_search_by_key(&part.shard(), |owned| owned.number) else {
                 continue;
             };
@@ -94,40 +110,30 @@ impl<J: Journal> Cycle<J> {
             owned.keep();
         }
         turn.committed = true;
-        self.metrics.counters.sends += sends(&self.tx);
-        let oldest = self.owned.iter().map(|owned| owned.shard.epoch()).min().unwrap_or(u64::MAX);
-        self.steps.retain(|step| step.epoch.number > oldest);
+        self.metrics.counters.commits += 1;
+        self.metrics.counters.sends += turn.sends - before;
     }
 
     /// Everything since the last commit is forgotten, and will be read again.
     pub(super) fn undo(&mut self) -> Result<(), Failure> {
+        let mut gone = Vec::new();
         for owned in &mut self.owned {
             owned.undo();
-            self.journal.start(owned.number)?;
+            match self.journal.start(owned.number) {
+                Ok(()) => {}
+                Err(JournalError::NotOwned { .. }) => gone.push(owned.number),
+                Err(error) => return Err(error.into()),
+            }
         }
+        gone.into_iter().for_each(|shard| self.lose(shard));
         self.batch.clear();
         Ok(())
     }
 
     /// A decision of this shard panicked half way: what it has in memory cannot be trusted, so it is read
     /// anew.
-    pub(super) fn reopen(&mut self, at: usize) -> Result<(), Failure> {
-        for (other, owned) in self.owned.iter_mut().enumerate() {
-            if other != at {
-                owned.undo();
-                self.journal.start(owned.number)?;
-            }
-        }
-        self.batch.clear();
-        let owned = &self.owned[at];
-        let (number, catalog) = (owned.number, owned.catalog.clone());
-        let head = self.journal.head(number)?;
-        self.owned[at] =
-            open::restore(&mut self.journal, number, head.as_ref(), &catalog, &self.options, &mut |_, _| {})?;
-        Ok(())
+    pub(super) fn reopen(&mut self, shard: u16) -> Result<(), Failure> {
+        self.gain(&[shard])?;
+        self.undo()
     }
-}
-
-fn sends(tx: &Transaction) -> u64 {
-    tx.parts().iter().map(|part| part.sends.len() as u64).sum()
 }

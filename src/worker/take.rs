@@ -25,12 +25,12 @@ const FILE_LAG_MAX: u64 = 8 << 20;
 impl<J: Journal> Cycle<J> {
     /// The time that a shard may take for its own (G19).
     fn time_of(&mut self, at: usize, now: Timestamp) -> Timestamp {
+        let number = self.owned[at].number;
+        let complete = self.journal.complete_until(number, now);
         let owned = &self.owned[at];
-        let complete = self.journal.complete_until(owned.number, now);
-        if self.file_until == Timestamp::MIN {
-            complete.min(quiet(&owned.shard, now))
-        } else {
-            complete.min(self.file_until)
+        match self.file_until() {
+            Timestamp::MIN => complete.min(quiet(&owned.shard, now)),
+            until => complete.min(until),
         }
     }
 
@@ -81,6 +81,10 @@ impl<J: Journal> Cycle<J> {
         started: Instant,
         turn: &mut Turn,
     ) -> Result<(), Panicked> {
+        if !self.opening.is_empty() {
+            // A line for a shard that is being restored would be passed over.
+            return Ok(());
+        }
         let lines = std::mem::take(&mut self.lines);
         let mut done = Ok(());
         for piece in &lines {

@@ -118,6 +118,7 @@ impl<L: Log> World<L> {
     }
 
     pub(crate) fn turn(&mut self) -> Turn {
+        self.cycle.restore_now(&self.log, &mut |_, _| {}).expect("a shard is read anew");
         self.cycle.turn(self.now).expect("the worker goes on")
     }
 
