@@ -1,6 +1,7 @@
 //! What a [`super::Memory`] holds: the logs, the states, the streams, as plain collections.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::journal::record::{
     Acknowledged, Append, Bounds, Committed, ControlRecord, Head, Item, Kind, Record, Shard, Source, Stream,
@@ -41,7 +42,7 @@ pub(super) struct Content {
     states: BTreeMap<Shard, BTreeMap<Vec<u8>, Vec<u8>>>,
     streams: [Streamed; 5],
     pub(super) control: Vec<ControlRecord>,
-    epochs: BTreeMap<Shard, u64>,
+    epochs: BTreeMap<Shard, (u64, Arc<str>)>,
     /// By shard: the number under which it was shown, the commit, what was shown.
     views: BTreeMap<Shard, (u64, u64, Vec<u8>)>,
     shown: u64,
@@ -91,14 +92,14 @@ impl Content {
         state.iter().map(|(key, value)| (key.as_slice(), value.as_slice()))
     }
 
-    pub(super) fn commit(&mut self, tx: &Transaction) -> Committed {
+    pub(super) fn commit(&mut self, tx: &Transaction, owner: &Arc<str>) -> Committed {
         let first_send = self.streams[Stream::Sends.index()].items.len() as u64;
         let mut committed = Committed { first_send, sends: 0 };
         for part in tx.parts() {
             let shard = part.shard();
             let head = verify::next_head(self.heads.get(&shard), part);
             self.heads.insert(shard, head);
-            self.epochs.insert(shard, part.epoch);
+            self.epochs.insert(shard, (part.epoch, Arc::clone(owner)));
             let state = self.states.entry(shard).or_default();
             for change in part.changes() {
                 match change {
@@ -120,8 +121,10 @@ impl Content {
     }
 
     pub(super) fn acknowledged(&self) -> Vec<Acknowledged> {
-        let owner = || "this process".to_owned();
-        self.epochs.iter().map(|(&shard, &epoch)| Acknowledged { shard, epoch, owner: owner() }).collect()
+        let known = self.epochs.iter();
+        known
+            .map(|(&shard, (epoch, by))| Acknowledged { shard, epoch: *epoch, owner: by.to_string() })
+            .collect()
     }
 
     pub(super) fn publish(&mut self, view: View<'_>) {

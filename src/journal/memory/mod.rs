@@ -5,9 +5,13 @@
 //! was durable. What is durable is everything answered, or with [`Memory::sync_on_demand`] only what
 //! [`Memory::sync`] saw. Faults come from a [`FaultPlan`]. Nothing here takes time, waits, or depends on a
 //! clock.
+//!
+//! With [`Memory::shared`] it stands for a cluster instead: each [`Memory::instance`] is a handle of a process,
+//! whose workers are members of one group, and a shard can be given to another at any moment.
 
 mod content;
 mod faults;
+mod group;
 mod worker;
 #[cfg(test)]
 mod tests;
@@ -19,6 +23,8 @@ use std::time::Duration;
 use self::content::Content;
 use self::faults::Script;
 pub use self::faults::{AppendFault, CommitFault, FaultPlan, PollFault};
+use self::group::Members;
+pub use self::group::{Member, Rebalance};
 pub use self::worker::{MemoryStored, MemoryWorker};
 use super::error::{IntakeError, JournalError};
 use super::record::{
@@ -40,6 +46,9 @@ struct Inner {
     script: Script,
     life: Life,
     owned: BTreeSet<Shard>,
+    members: Option<Members>,
+    /// Whether a commit of who has lost the shard is refused.
+    fencing: bool,
     /// The latest time that a shard has taken for its own: nothing may be appended before it.
     pledged: Timestamp,
     /// Why the intake is stopped.
@@ -68,9 +77,11 @@ impl Inner {
 #[derive(Clone, Debug)]
 pub struct Memory {
     inner: Arc<Mutex<Inner>>,
-    /// The control log has grown, or a life has ended.
+    /// A log has grown, or a life has ended.
     grew: Arc<Condvar>,
     life: Life,
+    /// What the instance is called.
+    name: Arc<str>,
 }
 
 impl Memory {
@@ -97,10 +108,66 @@ impl Memory {
             script: Script::new(plan),
             life: 0,
             owned: BTreeSet::new(),
+            members: None,
+            fencing: true,
             pledged: Timestamp::MIN,
             full: None,
         };
-        Self { inner: Arc::new(Mutex::new(inner)), grew: Arc::default(), life: 0 }
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+            grew: Arc::default(),
+            life: 0,
+            name: "this process".into(),
+        }
+    }
+
+    /// An empty journal that instances share, in which nothing goes wrong by itself.
+    ///
+    /// # Panics
+    /// If `shards` is 0.
+    #[must_use]
+    pub fn shared(shards: u16, rebalance: Rebalance) -> Self {
+        let memory = Self::new(shards);
+        memory.lock().members = Some(Members::new(rebalance));
+        memory
+    }
+
+    /// The handle of an instance of that name.
+    #[must_use]
+    pub fn instance(&self, name: &str) -> Self {
+        Self { name: name.into(), ..self.clone() }
+    }
+
+    /// Gives a shard to a member of the group; who had it is told at its next poll, and its commits are refused
+    /// from now on. Nothing if it is not shared.
+    pub fn assign(&self, shard: Shard, member: Member) {
+        if let Some(members) = &mut self.lock().members {
+            members.assign(shard, member);
+        }
+    }
+
+    /// Takes a shard away from whoever has it.
+    pub fn take_away(&self, shard: Shard) {
+        if let Some(members) = &mut self.lock().members {
+            members.take_away(shard);
+        }
+    }
+
+    /// The members of the group that have not left, in the order in which they joined.
+    #[must_use]
+    pub fn members(&self) -> Vec<Member> {
+        self.lock().members.as_ref().map_or_else(Vec::new, Members::members)
+    }
+
+    /// Whose a shard is.
+    #[must_use]
+    pub fn owner(&self, shard: Shard) -> Option<Member> {
+        self.lock().members.as_ref()?.owner(shard)
+    }
+
+    /// Lets commits of who has lost a shard pass, to show that a test would find it.
+    pub fn without_fencing(&self) {
+        self.lock().fencing = false;
     }
 
     /// Replaces what will go wrong; calls are counted from 0 again.
@@ -132,7 +199,12 @@ impl Memory {
     #[must_use]
     pub fn reopen(&self) -> Self {
         let life = self.lock().life;
-        Self { inner: Arc::clone(&self.inner), grew: Arc::clone(&self.grew), life }
+        Self {
+            inner: Arc::clone(&self.inner),
+            grew: Arc::clone(&self.grew),
+            life,
+            name: Arc::clone(&self.name),
+        }
     }
 
     /// Lets the disk be full, with a reason, or have room again. While it is full, intake is stopped and
@@ -178,6 +250,7 @@ impl Memory {
         if crash {
             inner.crash();
         }
+        self.grew.notify_all();
         match (done, fault) {
             (Some(done), None) => Ok(done),
             _ => Err(IntakeError::Unknown { reason: planned() }),
@@ -214,7 +287,6 @@ impl ControlLog for Memory {
             content.control.push(record.clone());
             record
         })
-        .inspect(|_| self.grew.notify_all())
     }
 
     fn read_control(&self, offset: u64, max: usize) -> Result<Vec<ControlRecord>, JournalError> {
@@ -277,7 +349,7 @@ impl Streams for Memory {
 
 impl Group for Memory {
     fn is_shared(&self) -> bool {
-        false
+        self.lock().members.is_some()
     }
 
     fn acknowledged(&self) -> Result<Vec<Acknowledged>, JournalError> {
@@ -298,12 +370,24 @@ impl Log for Memory {
     type Worker = MemoryWorker;
 
     fn worker(&self, assignment: Assignment<'_>) -> Result<MemoryWorker, JournalError> {
-        let Assignment::Fixed(shards) = assignment else {
-            let can = "belongs to one process, which divides its shards itself";
-            return Err(JournalError::Assignment { can, asked: "shards that come and go" });
-        };
         let mut inner = self.living()?;
         let count = inner.shards;
+        let shards = match (assignment, &mut inner.members) {
+            (Assignment::Fixed(shards), None) => shards,
+            (Assignment::Shared(_), Some(members)) => {
+                let member = members.join(&self.name, count);
+                drop(inner);
+                return Ok(MemoryWorker::member(self.clone(), member));
+            }
+            (Assignment::Shared(_), None) => {
+                let can = "belongs to one process, which divides its shards itself";
+                return Err(JournalError::Assignment { can, asked: "shards that come and go" });
+            }
+            (Assignment::Fixed(_), Some(_)) => {
+                let can = "is shared, and gives shards to whoever joins";
+                return Err(JournalError::Assignment { can, asked: "shards of its choice" });
+            }
+        };
         for &shard in shards {
             if shard >= count {
                 return Err(JournalError::NoShard { shard, shards: count });

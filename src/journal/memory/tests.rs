@@ -5,7 +5,7 @@ use crate::journal::batch::Batch;
 use crate::journal::contract::{self, Bench, SHARDS};
 use crate::journal::error::CommitError;
 use crate::journal::record::{Kind, Source};
-use crate::journal::traits::{Assignment, Journal};
+use crate::journal::traits::{Assignment, Journal, Stored};
 use crate::journal::transaction::Transaction;
 
 struct InMemory;
@@ -24,6 +24,76 @@ impl Bench for InMemory {
 #[test]
 fn memory_keeps_the_contract() {
     contract::check(|| InMemory);
+}
+
+/// As one instance of several: a worker gets what it is assigned.
+struct Cluster;
+
+impl Bench for Cluster {
+    type Log = Memory;
+    fn create(&mut self) -> Memory {
+        Memory::shared(SHARDS, Rebalance::ByHand)
+    }
+    fn worker(&mut self, log: &Memory, shards: &[Shard]) -> MemoryWorker {
+        let worker = log.worker(Assignment::Shared(0)).unwrap();
+        shards.iter().for_each(|&shard| log.assign(shard, worker.number().unwrap()));
+        worker
+    }
+    fn crash(&mut self, log: Memory) -> Memory {
+        log.crash();
+        log.reopen()
+    }
+}
+
+#[test]
+fn memory_that_is_shared_keeps_the_contract() {
+    contract::check(|| Cluster);
+}
+
+/// What a poll says of the shards: lost, gained.
+fn moved(worker: &mut MemoryWorker) -> (Vec<Shard>, Vec<Shard>) {
+    let mut batch = Batch::new();
+    worker.poll(&mut batch, 10).unwrap();
+    (batch.lost().to_vec(), batch.gained().to_vec())
+}
+
+#[test]
+fn who_has_lost_a_shard_commits_nothing_of_it_told_or_not() {
+    let log = Memory::shared(1, Rebalance::ByHand);
+    let mut one = log.instance("one").worker(Assignment::Shared(0)).unwrap();
+    let mut two = log.instance("two").worker(Assignment::Shared(0)).unwrap();
+    log.assign(0, one.number().unwrap());
+    assert_eq!(moved(&mut one), (vec![], vec![0]));
+    one.commit(&transaction(1)).unwrap();
+    assert_eq!(log.acknowledged().unwrap()[0].owner, "one");
+    log.assign(0, two.number().unwrap());
+    let refused = |outcome| assert!(matches!(outcome, Err(CommitError::Refused { .. })), "{outcome:?}");
+    refused(one.commit(&transaction(2)));
+    assert!(matches!(one.head(0), Err(JournalError::NotOwned { .. })), "it is not told yet");
+    refused(two.commit(&transaction(2)));
+    assert_eq!(moved(&mut two), (vec![], vec![0]));
+    assert_eq!(two.stored(0).unwrap().head().map(|head| head.seq), Some(1));
+    two.commit(&transaction(2)).unwrap();
+    // It comes back before the first has heard that it was gone: what the first knows of it is old.
+    log.assign(0, one.number().unwrap());
+    refused(one.commit(&transaction(3)));
+    assert_eq!(moved(&mut one), (vec![0], vec![0]));
+    one.commit(&transaction(3)).unwrap();
+    log.take_away(0);
+    assert_eq!((moved(&mut one), log.owner(0)), ((vec![0], vec![]), None));
+}
+
+#[test]
+fn shards_are_divided_anew_when_members_come_and_go() {
+    let log = Memory::shared(4, Rebalance::Evenly);
+    let mut one = log.worker(Assignment::Shared(0)).unwrap();
+    assert_eq!(moved(&mut one), (vec![], vec![0, 1, 2, 3]));
+    let mut two = log.worker(Assignment::Shared(1)).unwrap();
+    assert_eq!(moved(&mut two), (vec![], vec![1, 3]));
+    assert_eq!(moved(&mut one), (vec![3, 1], vec![]));
+    drop(one);
+    assert_eq!((moved(&mut two), two.shards()), ((vec![], vec![0, 2]), &[0, 1, 2, 3][..]));
+    assert!(log.worker(Assignment::Fixed(&[0])).unwrap_err().to_string().contains("shards of its choice"));
 }
 
 fn transaction(seq: u64) -> Transaction {
