@@ -60,9 +60,30 @@ pub enum Answer {
     Pending {
         /// The epoch.
         epoch: u64,
-        /// The shards that have not.
-        shards: Vec<u16>,
+        /// Those that have not, ascending, and what is known of them.
+        shards: Vec<Waiting>,
     },
+}
+
+/// A shard that has not committed an epoch yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The shard.
+    pub shard: u16,
+    /// The epoch that it committed last; 0 if none is known.
+    pub epoch: u64,
+    /// Who committed it; `None` if nobody is known to have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.owner {
+            Some(owner) => write!(f, "{} (at epoch {}, of {owner})", self.shard, self.epoch),
+            None => write!(f, "{} (of no known owner)", self.shard),
+        }
+    }
 }
 
 /// Why a command was not taken.

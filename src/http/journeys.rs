@@ -92,12 +92,13 @@ pub(super) fn taken(answer: &Answer, warnings: Vec<Value>) -> Reply {
     let mut body = match answer {
         Answer::Done { epoch } => json!({ "epoch": epoch }),
         Answer::Pending { epoch, shards } => {
-            let names: Vec<_> = shards.iter().map(u16::to_string).collect();
+            let names: Vec<_> = shards.iter().map(ToString::to_string).collect();
+            let numbers: Vec<_> = shards.iter().map(|waiting| waiting.shard).collect();
             let message = format!(
                 "the command is recorded and will take effect; not yet taken by the shards {}",
                 names.join(", ")
             );
-            json!({ "epoch": epoch, "pending": shards, "message": message })
+            json!({ "epoch": epoch, "pending": numbers, "waiting": shards, "message": message })
         }
     };
     if !warnings.is_empty() {

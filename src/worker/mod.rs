@@ -23,6 +23,7 @@ pub mod board;
 mod publish;
 pub mod pool;
 pub mod running;
+mod tail;
 pub mod story;
 pub mod steward;
 pub mod sources;

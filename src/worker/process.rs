@@ -23,6 +23,7 @@ use super::pool::{Files, Nudge, Post};
 use super::running::{Running, worker_of};
 use super::sources::{FileSource, SourceError, read_input};
 use super::steward;
+use super::tail;
 use crate::config::{SendsTo, Settings};
 use crate::engine::Setup;
 use crate::journal::follow::Mode;
@@ -133,7 +134,9 @@ impl<L: Log> Process<L> {
         };
         for (number, inbox) in inboxes.into_iter().enumerate() {
             let own: Vec<u16> = (0..shards).filter(|shard| worker_of(*shard, workers) == number).collect();
-            let journal = log.worker(Assignment::Fixed(&own))?;
+            let shared = log.is_shared();
+            let assignment = if shared { Assignment::Shared(number) } else { Assignment::Fixed(&own) };
+            let journal = log.worker(assignment)?;
             let post = Post {
                 number,
                 inbox,
@@ -160,13 +163,14 @@ impl<L: Log> Process<L> {
             };
             process.workers.push(Builder::new().name(format!("worker-{number}")).spawn(live)?);
         }
-        process.attend(nudged, committed, output)?;
+        process.attend(log, nudged, committed, output)?;
         Ok(process)
     }
 
-    /// The steward and the output.
+    /// The steward, the output, and who follows other instances, if there may be any.
     fn attend(
         &mut self,
+        log: &L,
         nudged: Receiver<Nudge>,
         committed: Receiver<()>,
         output: Output<L>,
@@ -177,6 +181,11 @@ impl<L: Log> Process<L> {
         let running = Arc::clone(&self.running);
         let look_after = move || steward::run(&running, &nudged);
         self.others.push(Builder::new().name("steward".to_owned()).spawn(look_after)?);
+        if log.is_shared() {
+            let (log, running, stop) = (log.clone(), Arc::clone(&self.running), Arc::clone(&self.stop));
+            let follow = move || tail::run(&log, &running, &stop);
+            self.others.push(Builder::new().name("control".to_owned()).spawn(follow)?);
+        }
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! The running process as its API sees it: accepts records, takes commands, answers questions.
 //!
 //! An accepted record is durable. A command is appended to the control log, folded, and handed to every
-//! worker in the log's order; it is answered when every shard has committed its epoch (G11).
+//! worker in the log's order; it is answered when every shard has committed its epoch (G11), whichever instance
+//! owns it. Commands of other instances come with the log, which [`super::tail`] follows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,19 +12,19 @@ use crossbeam::channel::unbounded;
 
 use super::board::Board;
 use super::clock;
-use super::desk::{Answered, Desk, Step, Stored};
+use super::desk::{Desk, DeskError, Stored};
 use super::inbox::{Message, Sending};
 use super::publish::merge;
 use super::story;
 use crate::control::fold::Fold;
 use crate::control::service::{
     Accepted, AcceptedKind, Answer, CommandError, Health, JourneyView, RejectView, Service, Unavailable,
-    VersionView,
+    VersionView, Waiting,
 };
-use crate::control::{Command, Grant, Lineage, Manifest, Record};
+use crate::control::{Command, Grant, Lineage, Manifest, Record, Refused};
 use crate::engine::hold::Preview;
 use crate::engine::journey_state::RefusalReason;
-use crate::journal::{Append, IntakeState, JournalError, Kind, Log};
+use crate::journal::{Acknowledged, Append, IntakeState, JournalError, Kind, Log};
 use crate::journey::catalog::JourneyIndex;
 use crate::metrics::{Hub, Stage};
 use crate::model::hash::shard_of;
@@ -31,6 +32,12 @@ use crate::model::input::Selection;
 
 /// How many rows of a list are appended at once.
 const ROWS_AT_ONCE: usize = 5_000;
+/// How long a command that was appended may take to show in the control log.
+const FOLD_WAIT: Duration = Duration::from_secs(10);
+/// How often whoever waits looks at what other instances have done.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How many answers are remembered for those who wait for theirs: each is asked for at once.
+const ANSWERS_MAX: usize = 4_096;
 /// How long workers may take to answer what a release would do.
 const PREVIEW_WAIT: Duration = Duration::from_secs(2);
 
@@ -39,13 +46,21 @@ const PREVIEW_WAIT: Duration = Duration::from_secs(2);
 pub struct Running<L> {
     log: L,
     shards: u16,
-    /// The control log, folded; whoever appends to it holds this.
-    desk: Mutex<Desk>,
+    /// The control log, folded as far as it was looked at: by whoever gives a command, and by the tailer.
+    desk: Mutex<Folded>,
     /// One list at a time, so that its rows are one run in each shard.
     uploads: Mutex<()>,
     board: Arc<Board>,
     hub: Hub,
     workers: Vec<Sending>,
+}
+
+/// What has been folded, and what the latest records were answered.
+#[derive(Debug)]
+struct Folded {
+    desk: Desk,
+    /// By offset, ascending: the epoch, or why there is none.
+    answers: VecDeque<(u64, Result<u64, Refused>)>,
 }
 
 /// A desk is whole after a panic elsewhere: it changes by whole records.
@@ -75,7 +90,8 @@ impl<L: Log> Running<L> {
     #[must_use]
     pub fn new(log: L, desk: Desk, board: Arc<Board>, hub: Hub, workers: Vec<Sending>) -> Self {
         let shards = log.shard_count();
-        Self { log, shards, desk: Mutex::new(desk), uploads: Mutex::new(()), board, hub, workers }
+        let desk = Mutex::new(Folded { desk, answers: VecDeque::new() });
+        Self { log, shards, desk, uploads: Mutex::new(()), board, hub, workers }
     }
 
     /// What workers tell.
@@ -97,13 +113,13 @@ impl<L: Log> Running<L> {
 
     /// Looks at the journeys as the control log has made them.
     pub fn with_fold<T>(&self, look: impl FnOnce(&Fold) -> T) -> T {
-        look(lock(&self.desk).fold())
+        look(lock(&self.desk).desk.fold())
     }
 
     /// What was granted last of a journey's entry limit.
     #[must_use]
     pub fn granted(&self, journey: JourneyIndex) -> Option<Grant> {
-        lock(&self.desk).granted(journey).cloned()
+        lock(&self.desk).desk.granted(journey).cloned()
     }
 
     /// Appends records as they are, and wakes their workers.
@@ -112,6 +128,11 @@ impl<L: Log> Running<L> {
     /// If the journal takes nothing now.
     pub fn append(&self, records: &[Append<'_>]) -> Result<Vec<u64>, Unavailable> {
         let appended = self.log.append(clock::wall(), records).map_err(|e| Unavailable(e.to_string()))?;
+        if self.log.is_shared() {
+            // Whose they are, here or elsewhere, is the journal's to say.
+            self.workers.iter().for_each(Sending::signal);
+            return Ok(appended.offsets);
+        }
         let mut woken = 0u128;
         for record in records {
             let worker = worker_of(record.shard, self.workers.len());
@@ -130,32 +151,71 @@ impl<L: Log> Running<L> {
         shard_of(user, self.shards)
     }
 
-    /// Appends a command, folds it, and hands it to the workers. Returns its epoch.
-    fn give(&self, stored: &Stored) -> Result<u64, CommandError> {
-        let mut desk = lock(&self.desk);
-        let ours = self.log.append_control(clock::wall(), &stored.encode()).map_err(|e| unavailable(&e))?;
-        let mut answer: Option<Answered> = None;
-        // Whatever came before ours (after an unknown outcome) is folded and handed on first.
+    /// Folds what the control log has by now, whoever appended it, and hands it to the workers in its order.
+    /// The offset of the record that comes next.
+    ///
+    /// # Errors
+    /// If it cannot be read, or a record is of another build.
+    pub fn fold(&self) -> Result<u64, DeskError> {
+        let mut folded = lock(&self.desk);
+        let Folded { desk, answers } = &mut *folded;
         desk.catch_up(&self.log, &mut |record, answered| {
             if let Ok((_, Some(step))) = &answered {
-                self.hand_on(step);
+                self.workers.iter().for_each(|worker| worker.tell(Message::Step(Arc::clone(step))));
             }
-            if record.offset == ours.offset {
-                answer = Some(answered);
+            answers.push_back((record.offset, answered.map(|(applied, _)| applied.number)));
+            if answers.len() > ANSWERS_MAX {
+                answers.pop_front();
             }
-        })
-        .map_err(|e| unavailable(&e))?;
-        let answer = answer.ok_or_else(|| unavailable(&"the control log lost the command"))?;
-        Ok(answer?.0.number)
+        })?;
+        Ok(desk.next())
     }
 
-    fn hand_on(&self, step: &Arc<Step>) {
-        self.workers.iter().for_each(|worker| worker.tell(Message::Step(Arc::clone(step))));
+    /// What the record at `offset` was answered; `None` if it has not been folded yet.
+    fn answer(&self, offset: u64) -> Option<Result<u64, Refused>> {
+        let folded = lock(&self.desk);
+        let at = folded.answers.binary_search_by_key(&offset, |(offset, _)| *offset).ok()?;
+        Some(folded.answers[at].1.clone())
     }
 
+    /// Appends a command, and waits until it has been folded, by whomever. Returns its epoch.
+    fn give(&self, stored: &Stored) -> Result<u64, CommandError> {
+        let ours = self.log.append_control(clock::wall(), &stored.encode()).map_err(|e| unavailable(&e))?;
+        let until = Instant::now() + FOLD_WAIT;
+        loop {
+            self.fold().map_err(|e| unavailable(&e))?;
+            if let Some(answer) = self.answer(ours.offset) {
+                return Ok(answer?);
+            }
+            if Instant::now() >= until {
+                return Err(unavailable(
+                    &"the command is recorded, and the control log has not shown it yet",
+                ));
+            }
+            self.log.wait_control(ours.offset, LOOK_EVERY);
+        }
+    }
+
+    /// Waits until every shard, of whatever instance, has committed the epoch, at most for `wait`.
     fn settled(&self, epoch: u64, wait: Duration) -> Answer {
-        let shards = self.board.wait_for(epoch, wait);
-        if shards.is_empty() { Answer::Done { epoch } } else { Answer::Pending { epoch, shards } }
+        let until = Instant::now() + wait;
+        let mut known = Vec::new();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let slice = if self.log.is_shared() { left.min(LOOK_EVERY) } else { left };
+            let missing = self.board.wait_for(epoch, slice);
+            if missing.is_empty() {
+                return Answer::Done { epoch };
+            }
+            if left.is_zero() {
+                return Answer::Pending { epoch, shards: waiting(&missing, &known) };
+            }
+            match self.log.acknowledged() {
+                Ok(acknowledged) => known = acknowledged,
+                Err(error) => tracing::warn!(%error, "what other instances have committed is not known"),
+            }
+            self.board.committed(known.iter().map(|of| (of.shard, of.epoch)));
+        }
     }
 
     /// Whether a command would be refused, and whether it is a repeat, without giving it.
@@ -237,6 +297,15 @@ impl<L: Log> Running<L> {
     }
 }
 
+/// What is known of shards that have not committed an epoch.
+fn waiting(missing: &[u16], known: &[Acknowledged]) -> Vec<Waiting> {
+    let of = |&shard: &u16| {
+        let last = known.iter().find(|of| of.shard == shard);
+        Waiting { shard, epoch: last.map_or(0, |of| of.epoch), owner: last.map(|of| of.owner.clone()) }
+    };
+    missing.iter().map(of).collect()
+}
+
 fn unavailable(why: &dyn ToString) -> CommandError {
     CommandError::Unavailable(Unavailable(why.to_string()))
 }
@@ -304,8 +373,8 @@ impl<L: Log> Service for Running<L> {
     }
 
     fn journeys(&self) -> Vec<JourneyView> {
-        let desk = lock(&self.desk);
-        let fold = desk.fold();
+        let folded = lock(&self.desk);
+        let fold = folded.desk.fold();
         let lineages = fold.registry().lineages().iter().enumerate();
         lineages.map(|(number, lineage)| self.view(fold, number, lineage)).collect()
     }

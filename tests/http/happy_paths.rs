@@ -141,7 +141,9 @@ fn a_command_that_shards_have_not_taken_is_pending_and_its_repeat_asks_again() {
     let publish = || client.send("POST", "/v1/journeys/cart-rescue/publish", &["idempotency-key: k"], b"");
     let pending = publish();
     assert_eq!((pending.status, &pending.value()["pending"]), (202, &json!([3, 9])));
-    assert!(pending.value()["message"].as_str().unwrap().contains("3, 9"));
+    assert!(
+        pending.value()["message"].as_str().unwrap().contains("3 (of no known owner), 9 (of no known owner)")
+    );
     memory.set(|state| state.slow_shards.clear());
     let done = publish();
     assert_eq!((done.status, done.value()), (200, json!({"epoch": 1})));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wayfarer::config;
 use wayfarer::control::service::{
     Accepted, Answer, CommandError, Health, JourneyView, RejectView, Service, Unavailable, VersionView,
+    Waiting,
 };
 use wayfarer::control::{Fold, Lineage, Mark, Record};
 use wayfarer::engine::hold::Preview;
@@ -133,7 +134,8 @@ impl Service for Memory {
         if state.slow_shards.is_empty() {
             return Ok(Answer::Done { epoch });
         }
-        Ok(Answer::Pending { epoch, shards: state.slow_shards.clone() })
+        let waiting = |&shard: &u16| Waiting { shard, epoch: 0, owner: None };
+        Ok(Answer::Pending { epoch, shards: state.slow_shards.iter().map(waiting).collect() })
     }
 
     fn upload(

@@ -5,3 +5,4 @@ mod world;
 mod cycle;
 mod kill;
 mod process;
+mod shared;

@@ -19,9 +19,9 @@ use wayfarer::worker::process::Process;
 use super::world::REMINDER;
 
 const WAIT: Duration = Duration::from_secs(30);
-const SHARDS: u16 = 8;
+pub(crate) const SHARDS: u16 = 8;
 
-fn settings(sends: SendsTo) -> Settings {
+pub(crate) fn settings(sends: SendsTo) -> Settings {
     let mut settings = Settings::default();
     settings.engine.shards = u32::from(SHARDS);
     settings.engine.workers = wayfarer::config::Workers::Count(2);
@@ -36,7 +36,12 @@ fn start<L: Log>(log: &L) -> Process<L> {
     process
 }
 
-fn give(service: &dyn Service, id: &str, journey: &str, command: Command) -> Result<Answer, CommandError> {
+pub(crate) fn give(
+    service: &dyn Service,
+    id: &str,
+    journey: &str,
+    command: Command,
+) -> Result<Answer, CommandError> {
     let (actor, role) = ("test".to_owned(), Role::Operator);
     let record = Record {
         id: id.to_owned(),
@@ -50,24 +55,24 @@ fn give(service: &dyn Service, id: &str, journey: &str, command: Command) -> Res
     service.command(record, WAIT)
 }
 
-fn put(service: &dyn Service, text: &str) -> String {
+pub(crate) fn put(service: &dyn Service, text: &str) -> String {
     let definition = wayfarer::journey::source::load("t.toml", text.as_bytes()).expect("it is right");
     let id = definition.id.clone();
     give(service, "put", &id, Command::Put { definition: Box::new(definition) }).expect("it is put");
     id
 }
 
-fn act(service: &dyn Service, journey: &str, verb: Verb) -> Result<Answer, CommandError> {
+pub(crate) fn act(service: &dyn Service, journey: &str, verb: Verb) -> Result<Answer, CommandError> {
     give(service, verb.as_str(), journey, Command::Act(Act::from(verb)))
 }
 
-fn event(user: &str, name: &str) -> Accepted {
+pub(crate) fn event(user: &str, name: &str) -> Accepted {
     let bytes = format!(r#"{{"type":"track","userId":"{user}","event":"{name}"}}"#).into_bytes();
     Accepted { kind: AcceptedKind::Event, user: user.to_owned(), bytes }
 }
 
 /// Asks again until the answer is yes.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + WAIT;
     while !is_so() {
         assert!(Instant::now() < end, "{what}: not within {WAIT:?}");
