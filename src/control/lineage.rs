@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::command::Manifest;
+use super::command::{Grant, Manifest};
 use super::edit;
 use super::refused::Refused;
 use super::registry::Check;
@@ -53,6 +53,8 @@ pub struct Lineage {
     pub versions: Vec<Version>,
     /// The latest revision of every content that was ever live.
     revisions: BTreeMap<String, u32>,
+    /// What was granted last of the entry limit, and the number of that command.
+    pub granted: Option<(u64, Grant)>,
     /// The list that was uploaded last.
     pub list: Option<Manifest>,
     /// Who made the journey.
@@ -91,6 +93,7 @@ impl Lineage {
             versions: Vec::new(),
             revisions: BTreeMap::new(),
             list: None,
+            granted: None,
             created: by.clone(),
             published: None,
             changed: by,
@@ -233,6 +236,31 @@ impl Lineage {
             _ => {}
         }
         Ok(Change { verb: Some(verb), inside, compile })
+    }
+
+    /// Takes shares of the entry limit: none ever gets smaller, and all together stay within the limit (G26),
+    /// whoever else has granted some at the same time.
+    pub(super) fn take_grant(&mut self, number: u64, grant: &Grant) -> Result<(), Refused> {
+        let refuse = |why: String| Err(Refused::Grant { journey: self.id.clone(), why });
+        let limit = self.live().and_then(|live| live.definition.entry.limit);
+        let Some(limit) = limit else { return refuse("no live version has a limit".to_owned()) };
+        let none = Vec::new();
+        let before = self.granted.as_ref().map_or(&none, |(_, before)| &before.granted);
+        let all = |shares: &[u64]| shares.iter().fold(0u64, |all, share| all.saturating_add(*share));
+        let (sum, given) = (all(&grant.granted), all(before));
+        if sum > limit.max(given) {
+            return refuse(format!("they add up to {sum}, and the limit is {limit}"));
+        }
+        if grant.granted.len() < before.len() {
+            let (shares, shards) = (grant.granted.len(), before.len());
+            return refuse(format!("they are {shares}, and there are {shards} shards"));
+        }
+        if let Some(shard) = grant.granted.iter().zip(before).position(|(share, before)| share < before) {
+            let (share, before) = (grant.granted[shard], before[shard]);
+            return refuse(format!("shard {shard} would have {share}, and has {before}"));
+        }
+        self.granted = Some((number, grant.clone()));
+        Ok(())
     }
 
     /// Takes a list that was uploaded.

@@ -20,6 +20,14 @@ pub enum Refused {
     /// An operator cannot hand out shares of an entry limit.
     #[error("only the system grants shares of an entry limit; change the limit in the definition instead")]
     GrantBySystem,
+    /// A share of an entry limit that cannot be: two instances may hand out at once.
+    #[error("of journey {journey:?} no such shares can be granted: {why}")]
+    Grant {
+        /// The journey.
+        journey: String,
+        /// Why not.
+        why: String,
+    },
     /// Nobody has put such a journey.
     #[error("there is no journey {journey:?}; put its definition first")]
     NoSuchJourney {
@@ -121,6 +129,7 @@ impl Refused {
             Self::NoId => "no_id",
             Self::IdUsed { .. } => "key_reused",
             Self::GrantBySystem => "grant_by_system",
+            Self::Grant { .. } => "grant",
             Self::NoSuchJourney { .. } => "no_such_journey",
             Self::Exists { .. } => "exists",
             Self::BadId { .. } => "bad_id",

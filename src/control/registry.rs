@@ -152,6 +152,7 @@ impl Registry {
             }
             (Command::Grant(_), Some(_)) if record.role != Role::System => Err(Refused::GrantBySystem),
             (Command::Grant(grant), Some(index)) => {
+                self.lineages[index].take_grant(offset, grant)?;
                 // A grant changes nothing that an operator sees, so the journey's revision stays.
                 let change = Change { verb: None, inside: Inside::Nothing, compile: None };
                 Ok(Applied { grant: Some(grant.clone()), ..self.applied(offset, index, change) })

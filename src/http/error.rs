@@ -208,6 +208,7 @@ const fn status(refused: &Refused) -> StatusCode {
         | Refused::NoSuchNode { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refused::IdUsed { .. }
         | Refused::Exists { .. }
+        | Refused::Grant { .. }
         | Refused::Stale { .. }
         | Refused::NotInPlace { .. }
         | Refused::List { .. }

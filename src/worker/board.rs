@@ -1,31 +1,16 @@
-//! What workers tell the rest of the process: epochs that are committed, counts, and how they are.
+//! What workers tell the rest of the process: epochs that are committed, counts, and how they are. Workers of
+//! other instances tell the same by the journal.
 //!
 //! Counts are absolute and written after commits, so whoever adds them up sees nothing that is not committed.
 //! Only the API and the steward read them; nothing on the data's way waits for either.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
 
-use super::lists::Cursor;
-use crate::control::service::{Health, VersionView};
-use crate::engine::journey_state::RefusalReason;
-use crate::journey::catalog::{JourneyIndex, PlanIndex};
-
-/// What a shard has of a journey's entry limit, and how many wait for more (G26).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Door {
-    /// How many it may admit in all.
-    pub granted: u64,
-    /// How many it has admitted.
-    pub admitted: u64,
-    /// How many wait.
-    pub waiting: u64,
-}
-
-/// Refusals by reason, in the order of [`RefusalReason::ALL`].
-pub type Refusals = [u64; RefusalReason::ALL.len()];
+use super::view::ShardView;
+use crate::control::service::Health;
 
 /// How a worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,14 +35,8 @@ pub struct Board {
     workers: Mutex<Vec<State>>,
     /// What ails the inputs or outputs beside the workers, by name.
     ailments: Mutex<Vec<(&'static str, String)>>,
-    /// By worker and version.
-    pub versions: DashMap<(usize, PlanIndex), VersionView>,
-    /// By worker and journey.
-    pub refusals: DashMap<(usize, JourneyIndex), Refusals>,
-    /// By shard and journey, of those with a limit only.
-    pub doors: DashMap<(u16, JourneyIndex), Door>,
-    /// By shard and journey.
-    pub lists: DashMap<(u16, JourneyIndex), Cursor>,
+    /// By shard, of whatever instance: the commit as of which it is shown, and what is shown.
+    views: DashMap<u16, (u64, Arc<ShardView>)>,
 }
 
 /// What is behind these locks is whole after a panic elsewhere.
@@ -74,10 +53,7 @@ impl Board {
             changed: Condvar::new(),
             workers: Mutex::new(vec![State::Restoring(0, 0); workers]),
             ailments: Mutex::default(),
-            versions: DashMap::new(),
-            refusals: DashMap::new(),
-            doors: DashMap::new(),
-            lists: DashMap::new(),
+            views: DashMap::new(),
         }
     }
 
@@ -111,10 +87,20 @@ impl Board {
         }
     }
 
-    /// A shard is no longer shown by a worker here.
-    pub fn lost(&self, shard: u16) {
-        self.doors.retain(|(of, _), _| *of != shard);
-        self.lists.retain(|(of, _), _| *of != shard);
+    /// Shows what a shard is like as of a commit, unless something newer is shown.
+    pub fn see(&self, shard: u16, seq: u64, view: Arc<ShardView>) {
+        let mut known = self.views.entry(shard).or_insert_with(|| (seq, Arc::clone(&view)));
+        if known.0 <= seq {
+            *known = (seq, view);
+        }
+    }
+
+    /// What is shown of each shard, of whatever instance, ascending by shard.
+    #[must_use]
+    pub fn views(&self) -> Vec<(u16, Arc<ShardView>)> {
+        let mut views: Vec<_> = self.views.iter().map(|view| (*view.key(), Arc::clone(&view.1))).collect();
+        views.sort_unstable_by_key(|(shard, _)| *shard);
+        views
     }
 
     /// Says how a worker is.
@@ -172,6 +158,17 @@ mod tests {
         board.committed([(1, 7), (2, 3)].into_iter());
         assert_eq!(board.wait_for(4, Duration::ZERO), [0u16; 0], "a shard's epoch never goes back");
         assert_eq!(board.wait_for(6, Duration::ZERO), [0, 2]);
+    }
+
+    #[test]
+    fn a_view_of_an_older_commit_takes_the_place_of_none() {
+        let board = Board::new(2, 0);
+        let view =
+            |plan| Arc::new(ShardView { versions: vec![(plan, Default::default())], ..Default::default() });
+        for (seq, plan) in [(7, 1), (9, 2), (8, 3)] {
+            board.see(1, seq, view(plan));
+        }
+        assert_eq!(board.views(), [(1, view(2))]);
     }
 
     #[test]

@@ -4,16 +4,14 @@
 //! An epoch's number is its record's offset plus one, so that 0 means "none taken". A record that is refused
 //! makes no epoch; neither does a repeat of a known id.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::control::fold::Fold;
-use crate::control::{Applied, Grant, Record, Refused};
+use crate::control::{Applied, Record, Refused};
 use crate::engine::Epoch;
 use crate::journal::{ControlLog, ControlRecord, JournalError};
-use crate::journey::catalog::JourneyIndex;
 
 /// How many control records are read at once.
 const READ_AT_ONCE: usize = 256;
@@ -77,7 +75,6 @@ pub type Answered = Result<(Applied, Option<Arc<Step>>), Refused>;
 pub struct Desk {
     fold: Fold,
     next: u64,
-    grants: BTreeMap<JourneyIndex, Grant>,
 }
 
 impl Desk {
@@ -97,12 +94,6 @@ impl Desk {
     #[must_use]
     pub fn next(&self) -> u64 {
         self.next
-    }
-
-    /// What was granted last of a journey's entry limit.
-    #[must_use]
-    pub fn granted(&self, journey: JourneyIndex) -> Option<&Grant> {
-        self.grants.get(&journey)
     }
 
     /// Folds everything that the log has by now; each accepted command's step goes to `each`, in order.
@@ -137,9 +128,6 @@ impl Desk {
             .map_err(|e| DeskError::Unreadable { offset: record.offset, why: e.to_string() })?;
         let number = self.next;
         Ok(self.fold.apply(number, record.appended, &stored.record).map(|(epoch, applied)| {
-            if let Some(grant) = &applied.grant {
-                self.grants.insert(applied.journey as JourneyIndex, grant.clone());
-            }
             // A repeat gets its first answer, under an epoch that the shards have had.
             let step = (epoch.number == number).then(|| Arc::new(Step { epoch, rows: stored.rows }));
             (applied, step)

@@ -11,7 +11,7 @@ use crate::journey::catalog::JourneyIndex;
 pub const KEY: u8 = b'l';
 
 /// How far one list has been taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Cursor {
     /// The epoch of the list's manifest.
     pub epoch: u64,

@@ -20,6 +20,7 @@ pub mod lists;
 pub mod feed;
 pub mod inbox;
 pub mod board;
+pub mod view;
 mod publish;
 pub mod pool;
 pub mod running;

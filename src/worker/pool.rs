@@ -18,7 +18,7 @@ use super::inbox::{Inbox, Message};
 use super::publish::Publisher;
 use super::restorers::Restorers;
 use crate::engine::cycle::UNTIMED_SOURCES;
-use crate::journal::{ControlLog, Journal};
+use crate::journal::{ControlLog, Group, Journal};
 use crate::journey::catalog::JourneyIndex;
 use crate::metrics::Hub;
 use crate::model::Timestamp;
@@ -80,6 +80,7 @@ struct Worker<J: Journal> {
     post: Post,
     cycle: Cycle<J>,
     restorers: Restorers,
+    publisher: Publisher,
     /// Told once every shard that it was given at the start is open.
     opened: Option<Box<dyn FnOnce(Files)>>,
     shown: Instant,
@@ -95,7 +96,7 @@ impl Post {
     pub fn run<J: Journal>(
         self,
         journal: J,
-        control: &(impl ControlLog + Clone + 'static),
+        log: &(impl ControlLog + Group + Clone + 'static),
         opened: impl FnOnce(Files) + 'static,
     ) -> Result<(), Failure> {
         let (board, number) = (Arc::clone(&self.board), self.number);
@@ -104,8 +105,10 @@ impl Post {
         let restorers = Restorers::new(number, self.inbox.for_restored());
         let opened: Option<Box<dyn FnOnce(Files)>> = Some(Box::new(opened));
         let (shown, backoff) = (Instant::now(), BACKOFF.0);
-        let mut worker = Worker { post: self, cycle, restorers, opened, shown, unshown: true, backoff };
-        let lived = worker.live(control);
+        let publisher = Publisher::new(Arc::clone(&self.board), self.hub.clone(), number);
+        let mut worker =
+            Worker { post: self, cycle, restorers, publisher, opened, shown, unshown: true, backoff };
+        let lived = worker.live(log);
         worker.restorers.end(&mut worker.cycle);
         board.set(
             number,
@@ -131,9 +134,9 @@ impl<J: Journal> Worker<J> {
         files
     }
 
-    fn live(&mut self, control: &(impl ControlLog + Clone + 'static)) -> Result<(), Failure> {
+    fn live(&mut self, log: &(impl ControlLog + Group + Clone + 'static)) -> Result<(), Failure> {
         loop {
-            self.take_restored(control)?;
+            self.take_restored(log)?;
             // The file's clock before the inbox, the signal before the log: what comes later is found later.
             let until = self.post.file.now();
             self.post.inbox.clear_signal();
@@ -147,9 +150,9 @@ impl<J: Journal> Worker<J> {
             // Lines that found no room happened before whatever the clock says.
             self.cycle.read_until(if self.post.inbox.has_lines() { Timestamp::MIN } else { until });
             let turn = self.cycle.turn(clock::wall())?;
-            self.tell(&turn);
+            self.tell(&turn, log);
             if stop {
-                self.show();
+                self.show(log);
                 return Ok(());
             }
             self.wait(&turn);
@@ -157,12 +160,12 @@ impl<J: Journal> Worker<J> {
     }
 
     /// Shards that were gained go to threads of their own, and come back restored.
-    fn take_restored(&mut self, control: &(impl ControlLog + Clone + 'static)) -> Result<(), Failure> {
+    fn take_restored(&mut self, log: &(impl ControlLog + Group + Clone + 'static)) -> Result<(), Failure> {
         while let Some(restored) = self.post.inbox.restored() {
             self.cycle.install(restored)?;
         }
         while let Some(restoring) = self.cycle.next_restoring() {
-            self.restorers.start(restoring, control.clone())?;
+            self.restorers.start(restoring, log.clone())?;
         }
         if self.cycle.is_open()
             && let Some(opened) = self.opened.take()
@@ -192,17 +195,17 @@ impl<J: Journal> Worker<J> {
         stop
     }
 
-    fn tell(&mut self, turn: &Turn) {
+    fn tell(&mut self, turn: &Turn, group: &impl Group) {
         self.unshown |= turn.committed || !turn.lost.is_empty();
         for shard in &turn.lost {
-            self.post.board.lost(*shard);
+            self.publisher.lost(*shard);
         }
         if turn.acknowledged {
             // Counts first: whoever is told that a gate has shut sees no older ones.
-            self.show();
+            self.show(group);
             self.acknowledge();
         } else if self.unshown && self.shown.elapsed() >= self.post.publish_every {
-            self.show();
+            self.show(group);
         }
         if turn.sends > 0 {
             // Full: the output will look anyway.
@@ -227,10 +230,9 @@ impl<J: Journal> Worker<J> {
         self.post.board.committed(self.cycle.shards().map(|(number, shard)| (number, shard.epoch())));
     }
 
-    fn show(&mut self) {
-        let Post { board, hub, number, nudges, .. } = &self.post;
-        if (Publisher { board, hub, worker: *number }).publish(&mut self.cycle) {
-            let _ = nudges.send(Nudge::Look);
+    fn show(&mut self, group: &impl Group) {
+        if self.publisher.publish(&mut self.cycle, group) {
+            let _ = self.post.nudges.send(Nudge::Look);
         }
         (self.shown, self.unshown) = (Instant::now(), false);
     }

@@ -14,18 +14,18 @@ use super::board::Board;
 use super::clock;
 use super::desk::{Desk, DeskError, Stored};
 use super::inbox::{Message, Sending};
-use super::publish::merge;
 use super::story;
+use super::view::Counts;
 use crate::control::fold::Fold;
 use crate::control::service::{
     Accepted, AcceptedKind, Answer, CommandError, Health, JourneyView, RejectView, Service, Unavailable,
-    VersionView, Waiting,
+    Waiting,
 };
-use crate::control::{Command, Grant, Lineage, Manifest, Record, Refused};
+use crate::control::{Command, Lineage, Manifest, Record, Refused};
 use crate::engine::hold::Preview;
 use crate::engine::journey_state::RefusalReason;
 use crate::journal::{Acknowledged, Append, IntakeState, JournalError, Kind, Log};
-use crate::journey::catalog::JourneyIndex;
+use crate::journey::catalog::{JourneyIndex, PlanIndex};
 use crate::metrics::{Hub, Stage};
 use crate::model::hash::shard_of;
 use crate::model::input::Selection;
@@ -114,12 +114,6 @@ impl<L: Log> Running<L> {
     /// Looks at the journeys as the control log has made them.
     pub fn with_fold<T>(&self, look: impl FnOnce(&Fold) -> T) -> T {
         look(lock(&self.desk).desk.fold())
-    }
-
-    /// What was granted last of a journey's entry limit.
-    #[must_use]
-    pub fn granted(&self, journey: JourneyIndex) -> Option<Grant> {
-        lock(&self.desk).desk.granted(journey).cloned()
     }
 
     /// Appends records as they are, and wakes their workers.
@@ -252,24 +246,21 @@ impl<L: Log> Running<L> {
     fn view(&self, fold: &Fold, number: usize, lineage: &Lineage) -> JourneyView {
         let now = clock::wall();
         let journey = number as JourneyIndex;
-        let mut versions: BTreeMap<u32, VersionView> = BTreeMap::new();
         let catalog = fold.catalog();
-        for entry in &self.board.versions {
-            let (_, plan) = *entry.key();
-            if usize::from(plan) < catalog.plan_count() && catalog.journey_of(plan) == journey {
-                let of = catalog.plan(plan).version;
-                let fresh = || VersionView { conserved: true, ..VersionView::default() };
-                merge(versions.entry(of).or_insert_with(fresh), entry.value());
+        let mut versions: BTreeMap<PlanIndex, Counts> = BTreeMap::new();
+        let mut refused = [0; RefusalReason::ALL.len()];
+        for (_, shown) in self.board.views() {
+            // An owner may have taken epochs that are not folded here yet.
+            let of_journey = |plan: PlanIndex| {
+                usize::from(plan) < catalog.plan_count() && catalog.journey_of(plan) == journey
+            };
+            for (plan, counts) in shown.versions.iter().filter(|(plan, _)| of_journey(*plan)) {
+                versions.entry(*plan).or_default().add(counts);
+            }
+            for (_, share) in shown.refusals.iter().filter(|(of, _)| *of == journey) {
+                refused.iter_mut().zip(share).for_each(|(slot, n)| *slot += n);
             }
         }
-        let mut refused = [0; RefusalReason::ALL.len()];
-        for entry in self.board.refusals.iter().filter(|entry| entry.key().1 == journey) {
-            refused.iter_mut().zip(entry.value()).for_each(|(slot, n)| *slot += n);
-        }
-        let shown = |view: VersionView| VersionView {
-            exited: view.exited.into_iter().filter(|(_, n)| *n > 0).collect(),
-            ..view
-        };
         let lifecycle = &lineage.lifecycle;
         let published = lineage.published.as_ref();
         JourneyView {
@@ -286,7 +277,7 @@ impl<L: Log> Running<L> {
             published_by: published.map(|mark| mark.by.clone()),
             published_at: published.map(|mark| mark.at),
             failure: lineage.failure.clone(),
-            versions: versions.into_values().map(shown).collect(),
+            versions: versions.iter().map(|(plan, counts)| counts.named(*plan, catalog)).collect(),
             refused: RefusalReason::ALL
                 .iter()
                 .zip(refused)

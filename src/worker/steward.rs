@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use super::board::Door;
 use super::clock;
 use super::pool::Nudge;
 use super::running::Running;
+use super::view::Door;
 use crate::control::service::{CommandError, Service};
-use crate::control::{Act, Command, Grant, Record};
+use crate::control::{Act, Command, Grant, Lineage, Record};
 use crate::journal::Log;
-use crate::journey::catalog::JourneyIndex;
+use crate::journey::catalog::{Journey, JourneyIndex};
 use crate::lifecycle::{ListProgress, Role, Verb};
 
 /// The steward looks at least so often, for what a nudge has been lost of (a command that failed).
@@ -95,30 +95,36 @@ fn command<L: Log>(
     running.command(record, WAIT).map(drop)
 }
 
+/// A journey whose live version has a limit: its number, its id, the limit, its revision, what was granted.
+type Limited = (JourneyIndex, String, u64, u64, Option<(u64, Grant)>);
+
 fn allot_all<L: Log>(running: &Running<L>) -> Result<(), CommandError> {
-    let limited: Vec<(JourneyIndex, String, u64)> = running.with_fold(|fold| {
+    let limited: Vec<Limited> = running.with_fold(|fold| {
         let catalog = fold.catalog();
-        let journeys = catalog.journeys.iter().enumerate();
         let limit = |live| catalog.plan(live).entry.limit;
-        journeys.filter_map(|(n, j)| Some((n as JourneyIndex, j.id.to_string(), limit(j.live?)?))).collect()
+        let lineages = catalog.journeys.iter().zip(fold.registry().lineages()).enumerate();
+        let of = |(n, (journey, lineage)): (usize, (&Journey, &Lineage))| {
+            let limit = limit(journey.live?)?;
+            Some((n as JourneyIndex, lineage.id.clone(), limit, lineage.revision, lineage.granted.clone()))
+        };
+        lineages.filter_map(of).collect()
     });
-    for (journey, id, limit) in limited {
-        let board = running.board();
-        let of_journey = board.doors.iter().filter(|entry| entry.key().1 == journey);
-        let mut doors: Vec<(u16, Door)> = of_journey.map(|entry| (entry.key().0, *entry.value())).collect();
+    if limited.is_empty() {
+        return Ok(());
+    }
+    let views = running.board().views();
+    for (journey, id, limit, revision, before) in limited {
+        let shown = views.iter().flat_map(|(_, view)| &view.doors);
+        let mut doors: Vec<Door> = shown.filter(|(of, _)| *of == journey).map(|(_, door)| *door).collect();
         if doors.len() != running.shards() {
             // Some shard has not been heard of yet.
             continue;
         }
-        doors.sort_unstable_by_key(|(shard, _)| *shard);
-        let mut doors: Vec<Door> = doors.into_iter().map(|(_, door)| door).collect();
         // The log knows what was granted, a shard perhaps not yet.
-        let before = running.granted(journey);
+        let (basis, before) = before.map_or((0, None), |(number, grant)| (number, Some(grant)));
         if let Some(before) = &before {
-            doors
-                .iter_mut()
-                .zip(&before.granted)
-                .for_each(|(d, granted)| d.granted = d.granted.max(*granted));
+            let granted = doors.iter_mut().zip(&before.granted);
+            granted.for_each(|(door, granted)| door.granted = door.granted.max(*granted));
         }
         let Some(grant) = allot(limit, &doors, before.as_ref().is_some_and(|grant| grant.exhausted)) else {
             continue;
@@ -126,11 +132,22 @@ fn allot_all<L: Log>(running: &Running<L>) -> Result<(), CommandError> {
         if before.as_ref() == Some(&grant) {
             continue;
         }
-        let given: u64 = grant.granted.iter().sum();
-        let command_id = format!("grant/{id}/{limit}/{given}/{}", grant.exhausted);
-        command(running, command_id, &id, Command::Grant(grant))?;
+        // Of all who grant on top of the same grant, one is heard.
+        let command_id = format!("grant/{id}/{revision}/{basis}");
+        heard(command(running, command_id, &id, Command::Grant(grant)))?;
     }
     Ok(())
+}
+
+/// Another instance may have been faster: then there is nothing left to be done.
+fn heard(given: Result<(), CommandError>) -> Result<(), CommandError> {
+    match given {
+        Err(CommandError::Refused(refused)) => {
+            tracing::debug!(%refused, "another instance was faster");
+            Ok(())
+        }
+        other => other,
+    }
 }
 
 /// A list is processed when every shard has taken its end (G8).
@@ -138,30 +155,27 @@ fn allot_all<L: Log>(running: &Running<L>) -> Result<(), CommandError> {
 /// Where the state has no such verb (the journey was stopped), the list's end changes nothing, and nobody is
 /// told: the command would be refused, and given again at every look.
 fn end_lists<L: Log>(running: &Running<L>) -> Result<(), CommandError> {
-    let unfinished: Vec<(JourneyIndex, String)> = running.with_fold(|fold| {
-        let journeys = fold.catalog().journeys.iter().enumerate();
+    let unfinished: Vec<(JourneyIndex, String, u64)> = running.with_fold(|fold| {
+        let lineages = fold.registry().lineages().iter().enumerate();
         let now = clock::wall();
-        journeys
-            .filter(|(_, j)| j.lifecycle.list() == ListProgress::Unfinished && j.live.is_some())
-            .filter(|(_, j)| j.lifecycle.state_at(now).arrow(Verb::ListProcessed).is_some())
-            .map(|(number, j)| (number as JourneyIndex, j.id.to_string()))
+        lineages
+            .filter(|(_, l)| l.lifecycle.list() == ListProgress::Unfinished && l.live().is_some())
+            .filter(|(_, l)| l.lifecycle.state_at(now).arrow(Verb::ListProcessed).is_some())
+            .map(|(number, l)| (number as JourneyIndex, l.id.clone(), l.revision))
             .collect()
     });
-    let board = running.board();
-    for (journey, id) in unfinished {
-        let cursors: Vec<_> =
-            board.lists.iter().filter(|e| e.key().1 == journey).map(|entry| *entry.value()).collect();
+    if unfinished.is_empty() {
+        return Ok(());
+    }
+    let views = running.board().views();
+    for (journey, id, revision) in unfinished {
+        let shown = views.iter().flat_map(|(_, view)| &view.lists);
+        let cursors: Vec<_> = shown.filter(|(of, _)| *of == journey).map(|(_, cursor)| *cursor).collect();
         let Some(epoch) = cursors.iter().map(|cursor| cursor.epoch).max() else { continue };
         let ended = cursors.iter().filter(|cursor| cursor.epoch == epoch && cursor.is_done()).count();
         if ended == running.shards() {
             let act = Command::Act(Act::from(Verb::ListProcessed));
-            match command(running, format!("list/{id}/{epoch}"), &id, act) {
-                // Somebody was faster: the list has ended all the same.
-                Err(CommandError::Refused(refused)) => {
-                    tracing::debug!(%refused, journey = id, "a list ended");
-                }
-                other => other?,
-            }
+            heard(command(running, format!("list/{id}/{epoch}/{revision}"), &id, act))?;
         }
     }
     Ok(())
@@ -197,6 +211,7 @@ mod tests {
     use crate::worker::board::Board;
     use crate::worker::desk::Desk;
     use crate::worker::lists::Cursor;
+    use crate::worker::view::ShardView;
 
     const LIST: &str = r#"
         id = "vips"
@@ -241,7 +256,8 @@ mod tests {
                 give(&running, "stop", Command::Act(Act::from(Verb::Stop)));
             }
             for shard in 0..2 {
-                board.lists.insert((shard, 0), Cursor { epoch: 1, next: 0, end: 0 });
+                let lists = vec![(0, Cursor { epoch: 1, next: 0, end: 0 })];
+                board.see(shard, 1, Arc::new(ShardView { lists, ..ShardView::default() }));
             }
             let before = log.control_end().expect("it can be asked");
             for _ in 0..4 {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use wayfarer::control::service::{Answer, Service};
-use wayfarer::control::{Act, Command};
-use wayfarer::journal::Stream;
+use wayfarer::control::{Act, Command, Manifest, Record};
 use wayfarer::journal::memory::{Memory, Rebalance};
-use wayfarer::lifecycle::Verb;
+use wayfarer::journal::{ControlLog, Stream};
+use wayfarer::lifecycle::{Role, Verb};
 use wayfarer::worker::process::Process;
 
 use super::process::{SHARDS, act, event, give, put, settings, until};
@@ -61,11 +61,11 @@ fn who_waits_in_vain_is_told_the_shards_their_owners_and_epochs() {
     let id = put(&*service(&a), REMINDER);
     log.take_away(3);
     until("it is gone", || a.running().health().ready && b.running().health().ready);
-    let record = wayfarer::control::Record {
+    let record = Record {
         id: "publish".to_owned(),
         at: None,
         actor: "test".to_owned(),
-        role: wayfarer::lifecycle::Role::Operator,
+        role: Role::Operator,
         journey: id.clone(),
         expect: None,
         command: Command::Act(Act::from(Verb::Publish)),
@@ -78,6 +78,81 @@ fn who_waits_in_vain_is_told_the_shards_their_owners_and_epochs() {
     // The same command again waits for the rest.
     let again = give(&*service(&b), "publish", &id, Command::Act(Act::from(Verb::Publish)));
     assert_eq!(again, Ok(Answer::Done { epoch }));
+    a.stop();
+    b.stop();
+}
+
+/// How often a verb of that name was recorded.
+fn recorded(log: &Memory, word: &str) -> usize {
+    let records = log.read_control(0, usize::MAX).expect("it can be read");
+    records.iter().filter(|record| String::from_utf8_lossy(&record.bytes).contains(word)).count()
+}
+
+#[test]
+fn every_instance_shows_all_shards_and_a_limit_holds_over_all_of_them() {
+    let log = Memory::shared(SHARDS, Rebalance::Evenly);
+    let (a, b) = (instance(&log, "a"), instance(&log, "b"));
+    open(&a);
+    open(&b);
+    let limited = REMINDER.replace("reentry = \"always\"", "reentry = \"always\"\nlimit = 100");
+    let id = put(&*service(&a), &limited);
+    act(&*service(&a), &id, Verb::Publish).expect("it goes live");
+    let mut third = None;
+    for hundred in 0..5 {
+        let users = (0..100).map(|n| event(&format!("u{hundred}-{n}"), "Start"));
+        service(if hundred % 2 == 0 { &a } else { &b }).accept(users.collect()).expect("they are accepted");
+        if hundred == 2 {
+            // In the middle of it shards move.
+            third = Some(instance(&log, "c"));
+        }
+    }
+    let all = [&a, &b, third.as_ref().expect("it was started")];
+    let seen = |process: &Process<Memory>| {
+        let view = process.running().journeys().remove(0);
+        let refused: u64 = view.refused.iter().map(|(_, n)| n).sum();
+        (view.versions.first().map_or(0, |v| v.entered), refused)
+    };
+    for process in all {
+        until("all are in or refused, as every instance shows", || {
+            let (entered, refused) = seen(process);
+            assert!(entered <= 100, "{entered} entered");
+            // A share that was granted ahead and not used may keep others out.
+            entered + refused == 500
+        });
+    }
+    let [of_a, of_b, of_c] = all.map(seen);
+    assert!(of_a == of_b && of_b == of_c && of_a.0 > 50, "{of_a:?} {of_b:?} {of_c:?}");
+    assert_eq!(stream_of(&log, Stream::Sends).len() as u64, of_a.0);
+    [Some(a), Some(b), third].into_iter().flatten().for_each(Process::stop);
+}
+
+#[test]
+fn a_list_ends_once_whichever_instances_took_its_rows() {
+    let log = Memory::shared(SHARDS, Rebalance::Evenly);
+    let (a, b) = (instance(&log, "a"), instance(&log, "b"));
+    open(&a);
+    open(&b);
+    let id = put(&*service(&a), &REMINDER.replace("event = \"Start\"", "list = \"vips\""));
+    let record = Record {
+        id: "list".to_owned(),
+        at: None,
+        actor: "test".to_owned(),
+        role: Role::Operator,
+        journey: id.clone(),
+        expect: None,
+        command: Command::List(Manifest { list: String::new(), rows: 0 }),
+    };
+    let rows = (0..3_000).map(|n| (format!("u{n}"), b"{}".to_vec())).collect();
+    service(&b).upload(record, rows, Duration::from_secs(30)).expect("it is taken");
+    act(&*service(&a), &id, Verb::Publish).expect("it goes live");
+    for process in [&a, &b] {
+        until("the list is processed", || process.running().journeys()[0].state == "Completed");
+        until("all are in", || process.running().journeys()[0].versions[0].entered == 3_000);
+    }
+    // Both may have said so; one was heard.
+    assert!((1..=2).contains(&recorded(&log, "list_processed")));
+    let revisions = [&a, &b].map(|process| process.running().journeys()[0].revision);
+    assert_eq!(revisions[0], revisions[1]);
     a.stop();
     b.stop();
 }
