@@ -12,6 +12,7 @@ use super::record::{
 };
 use super::transaction::Transaction;
 use crate::model::Timestamp;
+use crate::model::hash::shard_of;
 
 /// The longest record that is accepted, in bytes: four times what an event may have (256 KiB), for what
 /// wraps it.
@@ -137,12 +138,30 @@ pub trait Journal: Send {
     /// # Errors
     /// If it is not this worker's or cannot be read.
     fn stored(&mut self, shard: Shard) -> Result<Self::Stored, JournalError>;
+
+    /// The time now: the wall clock, or that of whoever gives the append times, so that a local clock that is
+    /// wrong moves nothing.
+    fn now(&self, wall: Timestamp) -> Timestamp {
+        wall
+    }
+
+    /// `wake` is to be called when there may be something to poll: for a journal that knows of it before its
+    /// worker. Called at most once, before the first poll.
+    fn wake_by(&mut self, wake: Box<dyn Fn() + Send + Sync>) {
+        drop(wake);
+    }
 }
 
 /// Takes records into the shards' logs: shared by everybody who receives some.
 pub trait Intake: Send + Sync {
     /// How many shards there are. It never changes: it decides whose shard a user is in.
     fn shard_count(&self) -> u16;
+
+    /// The shard that this user's records belong to, by the user's id: what other producers of the same log
+    /// would choose.
+    fn shard_of(&self, user: &str) -> Shard {
+        shard_of(user, self.shard_count())
+    }
 
     /// Accepts all of `records`, or none, and returns when they are durable.
     ///

@@ -80,7 +80,7 @@ pub struct Reject<'a> {
 }
 
 impl<'a> Reject<'a> {
-    fn encode(&self, into: &mut Vec<u8>) {
+    pub(super) fn encode(&self, into: &mut Vec<u8>) {
         let end = self.code.floor_char_boundary(usize::from(u16::MAX));
         into.extend_from_slice(&self.source.to_bytes());
         into.extend_from_slice(&self.offset.to_be_bytes());

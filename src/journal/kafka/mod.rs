@@ -1,5 +1,293 @@
-//! The journal on Kafka.
+//! The journal on Kafka, for several instances: Kafka Streams' exactly-once of the second version, in Rust.
 //!
+//! # What is guaranteed
+//! - A shard is a partition of the events topic; the consumer group gives it to one worker of one instance.
+//! - A commit is one transaction: state changes, head, sends, dead letters, cycles and the group's offsets are
+//!   visible to `read_committed` readers together or never. It begins and ends inside [`Journal::commit`], so
+//!   no transaction is open while the group's membership can change; and the member that commits is the one
+//!   that polled (a zombie that rejoins would otherwise commit what its successor has decided already).
+//! - Anything but a clean answer is an unknown outcome: the producer is replaced under the same transactional
+//!   id, which ends the transaction one way or the other, and the group's offsets tell which.
+//! - A shard's time is the brokers', and never passes what is unread (G19).
+//!
+//! What remains: librdkafka has no KIP-890, so a delayed end of a transaction could reach the broker within a
+//! later one. Replacing the producer after every doubt is the remedy; a delay beyond that would be a broker's
+//! error. Promised is what Kafka promises with replication 3, `min.insync.replicas` 2 and no unclean election.
+//!
+//! # Where things are
 //! - [`client`]: librdkafka, made safe. The one place in the tree where `unsafe` is allowed.
+//! - [`options`]: how it is opened. [`partition`]: whose partition a key is in.
+//! - `worker`: poll and time. `commit`: the transaction and its three answers. `load`: a shard's records from
+//!   the state topic, in `latest`.
+//! - `tail`: the control log and the views, as far as known. `ends`: how far the inputs reach. `clock`: the
+//!   brokers' time. `intake`, `streams`: what others append, and what they read.
 
+mod clock;
 pub mod client;
+mod codec;
+mod commit;
+mod ends;
+mod intake;
+mod latest;
+mod load;
+pub mod options;
+pub mod partition;
+mod streams;
+mod tail;
+mod worker;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use crossbeam::channel::{Sender, bounded};
+
+use self::client::{Append, Appender, Consumer, Edge, Error, Isolation, Out, Partition};
+use self::clock::Clock;
+use self::codec::Mark;
+use self::ends::{INPUTS, Watch};
+pub use self::options::{KafkaOptions, Start, TopicNames};
+use self::tail::Tail;
+pub use self::worker::KafkaWorker;
+use super::error::{IntakeError, JournalError};
+use super::record::{Acknowledged, ControlRecord, Shard, View};
+use super::traits::{Assignment, ControlLog, Group, Log};
+use crate::model::Timestamp;
+
+/// What a client's error is to those above.
+fn storage(doing: &'static str) -> impl Fn(Error) -> JournalError {
+    move |error| {
+        if error.fatal {
+            JournalError::Ended { reason: error.to_string() }
+        } else {
+            JournalError::Storage { doing, cause: error.to_string() }
+        }
+    }
+}
+
+/// Wakes a worker that has nothing to do.
+#[derive(Default)]
+struct Waker(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl Waker {
+    fn wake(&self) {
+        if let Some(wake) = self.0.get() {
+            wake();
+        }
+    }
+}
+
+impl std::fmt::Debug for Waker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Waker({})", if self.0.get().is_some() { "set" } else { "none" })
+    }
+}
+
+/// What all workers and handles of an instance share.
+#[derive(Debug)]
+struct Shared {
+    options: KafkaOptions,
+    /// The topics that are polled, in the order of their numbers: events, internal, receipts.
+    inputs: [Arc<str>; INPUTS],
+    clock: Clock,
+    appender: Appender,
+    /// Asks for the group's offsets; it never joins the group.
+    group: Mutex<Consumer>,
+    tail: Tail,
+    ends: Watch,
+}
+
+impl Shared {
+    fn events(&self, shard: Shard) -> Partition {
+        Partition::new(Arc::clone(&self.options.topics.events), i32::from(shard))
+    }
+
+    /// Returns when the control log is known up to its end as of now.
+    fn control_known(&self) -> Result<u64, JournalError> {
+        let end = self.control_end()?;
+        if self.tail.wait_control(end, self.options.call_timeout) {
+            return Ok(end);
+        }
+        Err(JournalError::Storage {
+            doing: "read the control log",
+            cause: format!("it reaches to {end}, and that far nothing came in time"),
+        })
+    }
+
+    fn control_end(&self) -> Result<u64, JournalError> {
+        let control = Partition::new(Arc::clone(&self.options.topics.control), 0);
+        let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        let timeout = self.options.call_timeout;
+        let end = group.offsets(&[control], Edge::Latest, Isolation::Committed, timeout);
+        end.map(|end| end[0].unsigned_abs()).map_err(storage("ask where the control log ends"))
+    }
+
+    /// What the group has committed for each of these shards: the offset, and what was said with it.
+    fn committed_all(&self, shards: &[Shard]) -> Result<Vec<(Option<u64>, Option<Mark>)>, JournalError> {
+        let partitions: Vec<Partition> = shards.iter().map(|&shard| self.events(shard)).collect();
+        let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        let committed = group
+            .committed(&partitions, self.options.call_timeout)
+            .map_err(storage("ask what the group has committed"))?;
+        let read = |committed: Option<client::Committed>| match committed {
+            Some(c) => (u64::try_from(c.offset).ok(), Mark::decode(&c.metadata)),
+            None => (None, None),
+        };
+        Ok(committed.into_iter().map(read).collect())
+    }
+
+    fn committed(&self, shard: Shard) -> Result<(Option<u64>, Option<Mark>), JournalError> {
+        Ok(self.committed_all(&[shard])?.remove(0))
+    }
+}
+
+/// The threads that keep up with the brokers; they end with the journal.
+#[derive(Debug)]
+struct Threads {
+    closed: Option<Sender<()>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.closed = None;
+        for thread in self.threads.drain(..) {
+            // One of them may be the last to hold the journal: it cannot wait for itself.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// A journal on Kafka; a clone is another handle to it.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    shared: Arc<Shared>,
+    _threads: Arc<Threads>,
+}
+
+impl Kafka {
+    /// Connects to the brokers and reads the control log to its end. The topics must be there.
+    ///
+    /// # Errors
+    /// If a broker does not answer, or the control log is not whole.
+    pub fn open(options: KafkaOptions) -> Result<Self, JournalError> {
+        let group = options.reader().map_err(storage("connect to the brokers"))?;
+        let appender = Appender::new(&options.settings).map_err(storage("connect to the brokers"))?;
+        let clock = Clock::new(ends::broker_time(&appender, &options)?);
+        let reader = tail::reader(&options)?;
+        let asker = options.reader().map_err(storage("connect to the brokers"))?;
+        let topics = &options.topics;
+        let inputs = [&topics.events, &topics.internal, &topics.receipts].map(Arc::clone);
+        let shared = Arc::new(Shared {
+            inputs,
+            clock,
+            appender,
+            group: Mutex::new(group),
+            tail: Tail::default(),
+            ends: Watch::default(),
+            options,
+        });
+        let (closed, closing) = bounded(0);
+        let (tailing, asking): (Weak<_>, Weak<_>) = (Arc::downgrade(&shared), Arc::downgrade(&shared));
+        let threads = vec![
+            spawn("kafka-tail", move || tail::run(&tailing, &reader))?,
+            spawn("kafka-ends", move || ends::run(&asking, &asker, &closing))?,
+        ];
+        shared.control_known()?;
+        Ok(Self { shared, _threads: Arc::new(Threads { closed: Some(closed), threads }) })
+    }
+
+    /// The brokers' time, as far as it is known here.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, JournalError> {
+    Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .map_err(|e| JournalError::Storage { doing: "start a thread", cause: e.to_string() })
+}
+
+impl ControlLog for Kafka {
+    fn append_control(&self, _now: Timestamp, bytes: &[u8]) -> Result<ControlRecord, IntakeError> {
+        let record = Append {
+            topic: &self.shared.options.topics.control,
+            record: Out { partition: 0, key: None, value: Some(bytes) },
+            headers: &[],
+        };
+        let appended = intake::append(&self.shared, &[record])?[0];
+        self.shared.clock.note(Timestamp(appended.timestamp));
+        Ok(ControlRecord {
+            offset: appended.offset.unsigned_abs(),
+            appended: Timestamp(appended.timestamp),
+            bytes: bytes.to_vec(),
+        })
+    }
+
+    fn read_control(&self, offset: u64, max: usize) -> Result<Vec<ControlRecord>, JournalError> {
+        self.shared.tail.control(offset, max)
+    }
+
+    fn control_end(&self) -> Result<u64, JournalError> {
+        self.shared.control_known()
+    }
+
+    fn wait_control(&self, offset: u64, at_most: Duration) {
+        self.shared.tail.wait_control(offset.saturating_add(1), at_most);
+    }
+}
+
+impl Group for Kafka {
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    fn acknowledged(&self) -> Result<Vec<Acknowledged>, JournalError> {
+        let shards: Vec<Shard> = (0..self.shared.options.shards).collect();
+        let marks = self.shared.committed_all(&shards)?.into_iter().map(|(_, mark)| mark);
+        let of = |(shard, mark): (Shard, Option<Mark>)| {
+            let Mark { epoch, transactional_id, .. } = mark?;
+            Some(Acknowledged { shard, epoch, owner: transactional_id })
+        };
+        Ok(shards.into_iter().zip(marks).filter_map(of).collect())
+    }
+
+    fn publish_view(&self, view: View<'_>) -> Result<(), JournalError> {
+        let value = tail::view_value(view.seq, view.bytes);
+        let record = Append {
+            topic: &self.shared.options.topics.views,
+            record: Out { partition: 0, key: Some(&view.shard.to_be_bytes()), value: Some(&value) },
+            headers: &[],
+        };
+        let shown = intake::append(&self.shared, &[record]);
+        let shown = shown.map_err(|e| JournalError::Storage { doing: "show a view", cause: e.to_string() })?;
+        self.shared.clock.note(Timestamp(shown[0].timestamp));
+        Ok(())
+    }
+
+    fn read_views(&self, from: u64, each: &mut dyn FnMut(View<'_>)) -> Result<u64, JournalError> {
+        let next = self.shared.tail.views(from, &mut |shard, shown| {
+            each(View { shard, seq: shown.seq, bytes: &shown.bytes });
+        });
+        Ok(next)
+    }
+}
+
+impl Log for Kafka {
+    type Worker = KafkaWorker;
+
+    fn worker(&self, assignment: Assignment<'_>) -> Result<KafkaWorker, JournalError> {
+        match assignment {
+            Assignment::Shared(number) => KafkaWorker::join(Arc::clone(&self.shared), number),
+            Assignment::Fixed(_) => Err(JournalError::Assignment {
+                can: "gives its shards to workers by the consumer group",
+                asked: "fixed shards",
+            }),
+        }
+    }
+}

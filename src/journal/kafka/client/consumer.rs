@@ -185,6 +185,21 @@ impl Consumer {
         unsafe { rk::rd_kafka_queue_yield(self.native.queue()) }
     }
 
+    /// Has `call` called whenever there is something to poll after there was nothing; the first one that is
+    /// given stays. It runs on librdkafka's threads: it must be short, and must not call this client.
+    pub fn on_records(&self, call: impl Fn() + Send + Sync + 'static) {
+        if self.state.set_ready(Box::new(call)) {
+            // SAFETY: the queue is alive, and the state outlives it and the client.
+            unsafe {
+                rk::rd_kafka_queue_cb_event_enable(
+                    self.native.queue(),
+                    Some(super::rebalance::on_ready),
+                    Arc::as_ptr(&self.state).cast_mut().cast(),
+                );
+            }
+        }
+    }
+
     /// Adds partitions by hand, each from an offset, not paused.
     ///
     /// # Errors

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_char;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rdkafka::bindings as rk;
 
@@ -43,13 +44,32 @@ impl Isolation {
 }
 
 const DOING: &str = "list offsets";
+/// How long to wait before a partition is asked again whose leader has moved.
+const AGAIN: Duration = Duration::from_millis(20);
+/// The shortest time a request is given.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// Whether a broker's error passes by itself, once the cluster agrees who leads the partition.
+fn moves(error: i32) -> bool {
+    use rk::rd_kafka_resp_err_t as answers;
+    [
+        answers::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+        answers::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        answers::RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE,
+        answers::RD_KAFKA_RESP_ERR_FENCED_LEADER_EPOCH,
+        answers::RD_KAFKA_RESP_ERR_UNKNOWN_LEADER_EPOCH,
+        answers::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
+    ]
+    .iter()
+    .any(|answer| *answer as i32 == error)
+}
 
 impl Consumer {
     /// The offsets of an edge, one for each partition asked for, in their order. The isolation of the consumer
     /// does not matter.
     ///
     /// # Errors
-    /// A partition does not exist, or no answer came within `timeout`.
+    /// A partition does not exist, or no answer came within `timeout`: one whose leader moves is asked again.
     pub fn offsets(
         &self,
         partitions: &[Partition],
@@ -61,6 +81,24 @@ impl Consumer {
             return Ok(Vec::new());
         }
         let _watched = watch(self.name(), DOING, timeout);
+        let end = Instant::now() + timeout;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.ask_offsets(partitions, edge, isolation, left.max(LEAST)) {
+                // The leader has moved, or nobody is one yet: librdkafka asks anew who it is.
+                Err(error) if moves(error.code) && Instant::now() < end => thread::sleep(AGAIN),
+                answered => return answered,
+            }
+        }
+    }
+
+    fn ask_offsets(
+        &self,
+        partitions: &[Partition],
+        edge: Edge,
+        isolation: Isolation,
+        timeout: Duration,
+    ) -> Result<Vec<i64>, Error> {
         let spec = match edge {
             Edge::Earliest => rk::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST,
             Edge::Latest => rk::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST,

@@ -6,7 +6,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rdkafka::bindings as rk;
 
@@ -44,6 +44,17 @@ pub(super) struct Handler<'a> {
 pub(super) struct State {
     handler: AtomicPtr<Handler<'static>>,
     left: Mutex<Left>,
+    ready: Ready,
+}
+
+/// What is to be called when there is something to poll.
+#[derive(Default)]
+pub(super) struct Ready(OnceLock<Box<dyn Fn() + Send + Sync>>);
+
+impl std::fmt::Debug for Ready {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ready({})", if self.0.get().is_some() { "set" } else { "not set" })
+    }
 }
 
 /// What the callbacks left.
@@ -70,6 +81,11 @@ impl State {
         let result = poll();
         drop(absent);
         result
+    }
+
+    /// Sets what is to be called when there is something to poll; whether it was not set before.
+    pub(super) fn set_ready(&self, call: Box<dyn Fn() + Send + Sync>) -> bool {
+        self.ready.0.set(call).is_ok()
     }
 
     pub(super) fn left(&self) -> MutexGuard<'_, Left> {
@@ -201,6 +217,16 @@ unsafe fn take_or_give_back(
             }
             _ => Error::check("give all partitions back", raw::rd_kafka_assign(client, ptr::null())),
         }
+    }
+}
+
+/// The queue's callback: it has something again, after it had nothing. Runs on librdkafka's threads.
+pub(super) unsafe extern "C" fn on_ready(_client: *mut rk::rd_kafka_t, opaque: *mut c_void) {
+    // SAFETY: `Consumer::on_records` has set this pointer, and the state outlives the client.
+    let state = unsafe { &*opaque.cast::<State>() };
+    let call = AssertUnwindSafe(|| state.ready.0.get().into_iter().for_each(|call| call()));
+    if catch_unwind(call).is_err() {
+        tracing::error!("what a Kafka client was to call when it has records panicked");
     }
 }
 

@@ -1,0 +1,203 @@
+//! What this journal writes beside the shards' own records: a shard's head in its state partition, its short
+//! form in the metadata of the group's offsets, and the header before what leaves into a shared partition.
+//!
+//! Both forms of the head are written by one transaction, so they agree. The short one is read by whoever
+//! waits for an epoch, and by an owner that does not know whether its last commit happened.
+
+use super::client::Message;
+use crate::journal::error::JournalError;
+use crate::journal::record::{Head, Kind, Shard, Source};
+use crate::journal::transaction::Reject;
+use crate::model::Timestamp;
+
+/// The key of a shard's head among its state records; those of the engine and of the worker are letters.
+pub(super) const HEAD_KEY: &[u8] = &[0];
+
+/// The format of heads and of the offsets' metadata.
+const FORMAT: u8 = 1;
+
+/// The header that names what a record of the internal topic is ([`Kind::code`] in decimal).
+pub(super) const KIND_HEADER: &str = "wayfarer-kind";
+
+/// Lays a head into `out`, with the transactional id of who commits it.
+pub(super) fn put_head(head: &Head, owner: &str, out: &mut Vec<u8>) {
+    out.push(FORMAT);
+    out.extend_from_slice(&head.seq.to_be_bytes());
+    out.extend_from_slice(&(owner.len() as u16).to_be_bytes());
+    out.extend_from_slice(owner.as_bytes());
+    out.extend_from_slice(&(head.positions.len() as u16).to_be_bytes());
+    for (source, next) in &head.positions {
+        out.extend_from_slice(&source.to_bytes());
+        out.extend_from_slice(&next.to_be_bytes());
+    }
+    out.extend_from_slice(&head.meta);
+}
+
+/// Reads what [`put_head`] wrote: the head, and who committed it.
+pub(super) fn head(shard: Shard, bytes: &[u8]) -> Result<(Head, &str), JournalError> {
+    read_head(bytes).ok_or_else(|| {
+        JournalError::corrupt(
+            format!("the head of shard {shard}"),
+            format!("its {} bytes are not of format {FORMAT}", bytes.len()),
+        )
+    })
+}
+
+fn read_head(bytes: &[u8]) -> Option<(Head, &str)> {
+    let (format, rest) = bytes.split_first()?;
+    if *format != FORMAT {
+        return None;
+    }
+    let (seq, rest) = rest.split_first_chunk::<8>()?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (owner, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    let (count, mut rest) = rest.split_first_chunk::<2>()?;
+    let mut positions = Vec::new();
+    for _ in 0..u16::from_be_bytes(*count) {
+        let (source, after) = rest.split_first_chunk::<5>()?;
+        let (next, after) = after.split_first_chunk::<8>()?;
+        positions.push((Source::from_bytes(*source)?, u64::from_be_bytes(*next)));
+        rest = after;
+    }
+    let head = Head { seq: u64::from_be_bytes(*seq), meta: rest.to_vec(), positions };
+    Some((head, std::str::from_utf8(owner).ok()?))
+}
+
+/// The short form of a head: what the group's offsets say of a shard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// The number of the shard's last commit.
+    pub(super) seq: u64,
+    /// The epoch that it had taken then.
+    pub(super) epoch: u64,
+    /// Who committed: a successor ends that one's open transaction by it.
+    pub(super) transactional_id: String,
+}
+
+impl Mark {
+    /// As text, since operators read it with Kafka's own tools.
+    pub(super) fn encode(&self) -> String {
+        format!("{FORMAT} {} {} {}", self.seq, self.epoch, self.transactional_id)
+    }
+
+    /// Reads it; metadata that somebody else wrote is none.
+    pub(super) fn decode(metadata: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(metadata).ok()?;
+        let mut words = text.splitn(4, ' ');
+        if words.next()?.parse::<u8>().ok()? != FORMAT {
+            return None;
+        }
+        Some(Self {
+            seq: words.next()?.parse().ok()?,
+            epoch: words.next()?.parse().ok()?,
+            transactional_id: words.next()?.to_owned(),
+        })
+    }
+}
+
+/// What stands before an item in a partition that several shards share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    /// The shard that it comes from.
+    pub(super) shard: Shard,
+    /// The commit of the shard that it is part of.
+    pub(super) seq: u64,
+    /// The time of that commit.
+    pub(super) at: Timestamp,
+}
+
+impl Origin {
+    /// How many bytes it takes.
+    pub(super) const BYTES: usize = 18;
+
+    pub(super) fn encode(self) -> [u8; Self::BYTES] {
+        let mut bytes = [0; Self::BYTES];
+        bytes[..2].copy_from_slice(&self.shard.to_be_bytes());
+        bytes[2..10].copy_from_slice(&self.seq.to_be_bytes());
+        bytes[10..].copy_from_slice(&self.at.0.to_be_bytes());
+        bytes
+    }
+
+    /// The origin in a record's key; `None` if it is not one.
+    pub(super) fn decode(key: &[u8]) -> Option<Self> {
+        let bytes: &[u8; Self::BYTES] = key.try_into().ok()?;
+        let (shard, rest) = bytes.split_first_chunk::<2>()?;
+        let (seq, rest) = rest.split_first_chunk::<8>()?;
+        Some(Self {
+            shard: u16::from_be_bytes(*shard),
+            seq: u64::from_be_bytes(*seq),
+            at: Timestamp(i64::from_be_bytes(rest.try_into().ok()?)),
+        })
+    }
+}
+
+/// The kind that a header's value names.
+pub(super) fn kind(value: &[u8]) -> Option<Kind> {
+    Kind::from_code(std::str::from_utf8(value).ok()?.parse().ok()?)
+}
+
+/// The header that says why a dead letter is one.
+pub(super) const REASON_HEADER: &str = "wayfarer-reason";
+/// The header that names the topic that it was read from.
+pub(super) const TOPIC_HEADER: &str = "wayfarer-topic";
+/// The header that names its partition there: that of the shard.
+pub(super) const PARTITION_HEADER: &str = "wayfarer-partition";
+/// The header that says where it stood.
+pub(super) const OFFSET_HEADER: &str = "wayfarer-offset";
+/// The header with [`Source::to_bytes`], for those who read dead letters back.
+pub(super) const SOURCE_HEADER: &str = "wayfarer-source";
+
+/// A record of the dead-letter topic as an item of [`crate::journal::Stream::Rejects`], laid into `item`.
+pub(super) fn dead_letter<'a>(message: Message<'_>, item: &'a mut Vec<u8>) -> &'a [u8] {
+    let text = |name: &str| {
+        let value = message.header(name).flatten().unwrap_or_default();
+        std::str::from_utf8(value).unwrap_or_default()
+    };
+    let source = message.header(SOURCE_HEADER).flatten().and_then(|bytes| bytes.try_into().ok());
+    let reject = Reject {
+        source: source.and_then(Source::from_bytes).unwrap_or(Source::Events),
+        offset: text(OFFSET_HEADER).parse().unwrap_or_default(),
+        code: text(REASON_HEADER),
+        bytes: message.value().unwrap_or_default(),
+    };
+    reject.encode(item);
+    item
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_reads_back_and_no_part_of_it_does() {
+        let head_in = Head {
+            seq: 7,
+            meta: b"meta".to_vec(),
+            positions: vec![(Source::Events, 10), (Source::Internal, u64::MAX)],
+        };
+        let mut bytes = Vec::new();
+        put_head(&head_in, "shop-1-0", &mut bytes);
+        assert_eq!(head(1, &bytes), Ok((head_in, "shop-1-0")));
+        for cut in 0..bytes.len() - b"meta".len() {
+            assert!(head(1, &bytes[..cut]).is_err(), "{cut} bytes");
+        }
+        bytes[0] = FORMAT + 1;
+        assert!(head(1, &bytes).unwrap_err().to_string().contains("shard 1"));
+    }
+
+    #[test]
+    fn a_mark_reads_back_and_foreign_metadata_is_none() {
+        let mark = Mark { seq: 12, epoch: 34, transactional_id: "shop prod-3-0".to_owned() };
+        assert_eq!(Mark::decode(mark.encode().as_bytes()), Some(mark));
+        for foreign in ["", "hello", "2 1 1 a", "1 2", "1 x 3 a", "\u{ff}"] {
+            assert_eq!(Mark::decode(foreign.as_bytes()), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn an_origin_reads_back() {
+        let origin = Origin { shard: 513, seq: 9, at: Timestamp(-1) };
+        assert_eq!(Origin::decode(&origin.encode()), Some(origin));
+        assert_eq!(Origin::decode(b"short"), None);
+    }
+}

@@ -1,0 +1,347 @@
+//! A commit as one transaction, and what to do when its outcome is not known.
+
+use std::time::{Duration, Instant};
+
+use super::client::{self, GroupMetadata, Out, Producer, SentOffset, TransactionError};
+use super::codec::{
+    HEAD_KEY, Mark, OFFSET_HEADER, Origin, PARTITION_HEADER, REASON_HEADER, SOURCE_HEADER, TOPIC_HEADER,
+    put_head,
+};
+use super::worker::KafkaWorker;
+use super::{Shared, storage};
+use crate::journal::error::{CommitError, JournalError};
+use crate::journal::record::{Committed, Head, Shard, Source, Stream};
+use crate::journal::transaction::{Change, Reject, ShardCommit, Transaction};
+use crate::journal::verify;
+
+/// Twice fenced within this time: somebody else really has our name.
+const FENCED_TWICE: Duration = Duration::from_secs(60);
+/// How long to wait before a producer is made anew, if the brokers did not answer.
+const RETRY: Duration = Duration::from_millis(250);
+/// The longest dead letter: a record of the dead-letter topic must fit whatever it carried.
+const LETTER_BYTES_MAX: usize = 512 << 10;
+
+/// The producer of a worker, and what is not known of its last transaction.
+#[derive(Debug)]
+pub(super) struct Transactions {
+    /// By what the brokers know it.
+    name: String,
+    /// `None` while the last outcome is not known.
+    producer: Option<Producer>,
+    /// The heads that the last transaction was to leave, if nobody knows whether it did.
+    doubtful: Vec<(Shard, Head)>,
+    fenced: Option<Instant>,
+}
+
+fn refused(reason: impl ToString) -> CommitError {
+    CommitError::Refused { reason: reason.to_string() }
+}
+
+impl Transactions {
+    /// A producer of this name; it ends what an earlier one has left open.
+    pub(super) fn new(shared: &Shared, name: &str) -> Result<Self, JournalError> {
+        let mut new =
+            Self { name: name.to_owned(), producer: None, doubtful: Vec::new(), fenced: None };
+        new.producer = Some(new.connect(shared)?);
+        Ok(new)
+    }
+
+    fn connect(&self, shared: &Shared) -> Result<Producer, JournalError> {
+        let options = &shared.options;
+        let doing = storage("begin transactions");
+        let mut producer =
+            Producer::new(&options.settings, &self.name, options.transaction_timeout).map_err(&doing)?;
+        producer.init_transactions(options.call_timeout).map_err(&doing)?;
+        Ok(producer)
+    }
+
+    /// Whether an outcome is open.
+    pub(super) fn in_doubt(&self) -> bool {
+        self.producer.is_none()
+    }
+
+    /// Finds out what became of the last transaction: a new producer of the same name ends it, and the group's
+    /// offsets tell how. Gives the heads that are committed.
+    ///
+    /// Waits for the brokers as long as the settings say.
+    pub(super) fn settle(&mut self, shared: &Shared) -> Result<Vec<(Shard, Head)>, JournalError> {
+        let began = Instant::now();
+        let producer = loop {
+            match self.connect(shared) {
+                Ok(producer) => break producer,
+                Err(JournalError::Ended { reason }) => return Err(JournalError::Ended { reason }),
+                Err(error) if began.elapsed() > shared.options.settle_timeout => return Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "whether the last commit happened is not known yet; asked again");
+                    std::thread::sleep(RETRY);
+                }
+            }
+        };
+        let shards: Vec<Shard> = self.doubtful.iter().map(|(shard, _)| *shard).collect();
+        let marks = if shards.is_empty() { Vec::new() } else { shared.committed_all(&shards)? };
+        self.producer = Some(producer);
+        let happened = |((_, head), (_, mark)): &((Shard, Head), (Option<u64>, Option<Mark>))| {
+            mark.as_ref().is_some_and(|mark| mark.seq == head.seq)
+        };
+        Ok(self.doubtful.drain(..).zip(marks).filter(happened).map(|(head, _)| head).collect())
+    }
+
+    /// Commits `tx`, by which the shards get these heads.
+    pub(super) fn commit(
+        &mut self,
+        shared: &Shared,
+        group: &GroupMetadata,
+        tx: &Transaction,
+        heads: &[Positioned],
+        lane: i32,
+    ) -> Result<(), CommitError> {
+        let Some(producer) = &mut self.producer else {
+            return Err(refused("what became of the transaction before is not known yet"));
+        };
+        let began = match producer.begin() {
+            Ok(began) => began,
+            Err(error) => {
+                // Nothing was sent by it.
+                self.producer = None;
+                return Err(refused(error));
+            }
+        };
+        let written = write(shared, began, group, tx, heads, &self.name, lane);
+        let error = match written {
+            Ok(()) => return Ok(()),
+            Err(TransactionError::Aborted(error)) => return Err(refused(error)),
+            Err(TransactionError::Unknown(error)) => error,
+            Err(TransactionError::Fenced(error)) => {
+                if self.fenced.is_some_and(|at| at.elapsed() < FENCED_TWICE) {
+                    let name = &self.name;
+                    return Err(CommitError::Unknown {
+                        reason: format!("somebody else has the transactional id {name} too: {error}"),
+                    });
+                }
+                self.fenced = Some(Instant::now());
+                error
+            }
+        };
+        self.producer = None;
+        self.doubtful = heads.iter().map(|p| (p.shard, p.head.clone())).collect();
+        Err(CommitError::Unknown { reason: error.to_string() })
+    }
+}
+
+/// The head that a shard gets, and the offset that the group gets.
+#[derive(Debug)]
+pub(super) struct Positioned {
+    pub(super) shard: Shard,
+    pub(super) head: Head,
+    pub(super) offset: u64,
+}
+
+/// Lays everything into the transaction and commits it. A failure on the way aborts it.
+fn write(
+    shared: &Shared,
+    mut to: client::Transaction<'_>,
+    group: &GroupMetadata,
+    tx: &Transaction,
+    heads: &[Positioned],
+    name: &str,
+    lane: i32,
+) -> Result<(), TransactionError> {
+    let timeout = shared.options.call_timeout;
+    // What fails here is remembered by the transaction: its commit aborts and says why.
+    let laid = lay(shared, &mut to, tx, heads, name, lane).and_then(|()| {
+        let marks: Vec<(i32, u64, String)> = tx.parts().iter().zip(heads).map(|(p, h)| mark(p, h, name)).collect();
+        let offsets: Vec<SentOffset<'_>> = marks
+            .iter()
+            .map(|(shard, offset, metadata)| SentOffset {
+                partition: client::Partition::new(shared.options.topics.events.clone(), *shard),
+                offset: i64::try_from(*offset).unwrap_or(i64::MAX),
+                metadata,
+            })
+            .collect();
+        to.send_offsets(&offsets, group, timeout)
+    });
+    match laid {
+        Ok(()) => to.commit(timeout),
+        Err(error) => match to.abort(timeout) {
+            Ok(()) => Err(TransactionError::Aborted(error)),
+            Err(why) => Err(TransactionError::Unknown(why)),
+        },
+    }
+}
+
+fn mark(part: &ShardCommit, positioned: &Positioned, name: &str) -> (i32, u64, String) {
+    let mark = Mark { seq: part.seq(), epoch: part.epoch, transactional_id: name.to_owned() };
+    (i32::from(part.shard()), positioned.offset, mark.encode())
+}
+
+/// Produces the records of all parts, topic by topic.
+fn lay(
+    shared: &Shared,
+    to: &mut client::Transaction<'_>,
+    tx: &Transaction,
+    heads: &[Positioned],
+    name: &str,
+    lane: i32,
+) -> Result<(), client::Error> {
+    let topics = &shared.options.topics;
+    let deadline = shared.options.call_timeout;
+    let values: Vec<Vec<u8>> = heads
+        .iter()
+        .map(|positioned| {
+            let mut value = Vec::with_capacity(64 + positioned.head.meta.len());
+            put_head(&positioned.head, name, &mut value);
+            value
+        })
+        .collect();
+    let mut out = Vec::new();
+    for (part, value) in tx.parts().iter().zip(&values) {
+        let partition = i32::from(part.shard());
+        out.extend(part.changes().map(|change| match change {
+            Change::Put(key, value) => Out { partition, key: Some(key), value: Some(value) },
+            Change::Delete(key) => Out { partition, key: Some(key), value: None },
+        }));
+        out.push(Out { partition, key: Some(HEAD_KEY), value: Some(value) });
+    }
+    to.produce(&topics.state, &out, deadline)?;
+    out.clear();
+    for part in tx.parts() {
+        let partition = i32::from(part.shard());
+        let send = |line| Out { partition, key: user_of(line), value: Some(line) };
+        out.extend(part.items(Stream::Sends).map(send));
+    }
+    produce(to, &topics.sends, &out, deadline)?;
+    let origins: Vec<[u8; Origin::BYTES]> = tx
+        .parts()
+        .iter()
+        .map(|part| Origin { shard: part.shard(), seq: part.seq(), at: tx.at() }.encode())
+        .collect();
+    for (stream, topic) in [
+        (Stream::Transitions, &topics.transitions),
+        (Stream::Refusals, &topics.refusals),
+        (Stream::Cycles, &topics.cycles),
+    ] {
+        out.clear();
+        for (part, origin) in tx.parts().iter().zip(&origins) {
+            let key = Some(&origin[..]);
+            out.extend(part.items(stream).map(|line| Out { partition: lane, key, value: Some(line) }));
+        }
+        produce(to, topic, &out, deadline)?;
+    }
+    for (part, origin) in tx.parts().iter().zip(&origins) {
+        for item in part.items(Stream::Rejects) {
+            let reject = Reject::decode(item).expect("a part keeps what it has encoded");
+            letter(shared, to, lane, part.shard(), &reject, origin)?;
+        }
+    }
+    Ok(())
+}
+
+fn produce(
+    to: &mut client::Transaction<'_>,
+    topic: &str,
+    out: &[Out<'_>],
+    deadline: Duration,
+) -> Result<(), client::Error> {
+    if out.is_empty() { Ok(()) } else { to.produce(topic, out, deadline) }
+}
+
+/// A dead letter: the original bytes, with position and reason as headers, so that any tool can read them.
+fn letter(
+    shared: &Shared,
+    to: &mut client::Transaction<'_>,
+    lane: i32,
+    shard: Shard,
+    reject: &Reject<'_>,
+    origin: &[u8],
+) -> Result<(), client::Error> {
+    let topics = &shared.options.topics;
+    let topic: &str = match reject.source {
+        Source::Lists => &topics.lists,
+        Source::Receipts => &topics.receipts,
+        Source::Internal => &topics.internal,
+        Source::Events | Source::File(_) => &topics.events,
+    };
+    let (offset, partition) = (reject.offset.to_string(), shard.to_string());
+    let source = reject.source.to_bytes();
+    let headers = [
+        (REASON_HEADER, reject.code.as_bytes()),
+        (TOPIC_HEADER, topic.as_bytes()),
+        (PARTITION_HEADER, partition.as_bytes()),
+        (OFFSET_HEADER, offset.as_bytes()),
+        (SOURCE_HEADER, &source[..]),
+    ];
+    let bytes = &reject.bytes[..reject.bytes.len().min(LETTER_BYTES_MAX)];
+    let record = Out { partition: lane, key: Some(origin), value: Some(bytes) };
+    to.produce_with(&topics.rejects, record, &headers, None, shared.options.call_timeout)
+}
+
+/// The user of a send's line, for the record's key; none if it needs escapes, which partition nothing here.
+fn user_of(line: &[u8]) -> Option<&[u8]> {
+    const FIELD: &[u8] = b"\"user\":\"";
+    let start = memchr::memmem::find(line, FIELD)? + FIELD.len();
+    let end = start + memchr::memchr2(b'"', b'\\', &line[start..])?;
+    (line[end] == b'"').then(|| &line[start..end])
+}
+
+impl KafkaWorker {
+    /// The commit of [`crate::journal::Journal::commit`].
+    pub(super) fn commit_all(&mut self, tx: &Transaction) -> Result<Committed, CommitError> {
+        self.alive().map_err(refused)?;
+        if self.transactions.in_doubt() {
+            self.settle().map_err(refused)?;
+        }
+        verify::transaction(tx, &self.shards, |shard| {
+            self.place(shard).ok().and_then(|place| self.owned[place].head.as_ref())
+        })?;
+        // No transaction outlives the membership under which its input was read.
+        if !self.is_member() {
+            self.leave_all();
+            return Err(refused("this worker is not the group's member any more that read the records"));
+        }
+        let group = self.consumer.group_metadata().map_err(refused)?;
+        let heads: Vec<Positioned> = tx
+            .parts()
+            .iter()
+            .map(|part| {
+                let place = self.place(part.shard()).expect("verified: the shard is owned");
+                let owned = &self.owned[place];
+                let head = verify::next_head(owned.head.as_ref(), part);
+                let offset = head.position(Source::Events).max(owned.base);
+                Positioned { shard: part.shard(), head, offset }
+            })
+            .collect();
+        let lane = i32::from(self.number % self.shared.options.shards);
+        self.transactions.commit(&self.shared, &group, tx, &heads, lane)?;
+        let sends = tx.parts().iter().map(|part| part.sends.len() as u64).sum();
+        for Positioned { shard, head, .. } in heads {
+            self.keep(shard, head);
+        }
+        Ok(Committed { first_send: 0, sends })
+    }
+
+    /// Finds out what became of a doubtful transaction.
+    pub(super) fn settle(&mut self) -> Result<(), JournalError> {
+        for (shard, head) in self.transactions.settle(&self.shared)? {
+            self.keep(shard, head);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sends_key_is_its_user_unless_that_needs_escapes() {
+        for (line, user) in [
+            (r#"{"key":"0","journey":"a","user":"u-1","channel":"push"}"#, Some("u-1")),
+            (r#"{"journey":"\"user\":\"x\"","user":"zoë"}"#, Some("zoë")),
+            (r#"{"user":"a\"b"}"#, None),
+            (r#"{"user":"#, None),
+            ("send x", None),
+        ] {
+            assert_eq!(user_of(line.as_bytes()), user.map(str::as_bytes), "{line}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Records that this instance appends for others to decide: events over HTTP, API entries, rows of lists.
+
+use super::client::{self, AppendError, Header, Out};
+use super::codec::KIND_HEADER;
+use super::{Kafka, Shared};
+use crate::journal::error::IntakeError;
+use crate::journal::record::{Append, Appended, IntakeState, Kind, Shard};
+use crate::journal::traits::Intake;
+use crate::journal::verify;
+use crate::model::Timestamp;
+
+/// The topic of a kind, by its number among the options.
+fn topic(shared: &Shared, kind: Kind) -> &str {
+    let topics = &shared.options.topics;
+    match kind {
+        Kind::Event => &topics.events,
+        Kind::ListRow => &topics.lists,
+        Kind::Receipt => &topics.receipts,
+        Kind::Entry | Kind::Emitted | Kind::Remove | Kind::Delete | Kind::Failure => &topics.internal,
+    }
+}
+
+/// Appends all; either all are there, or it is said that none is, or that nobody knows.
+pub(super) fn append(
+    shared: &Shared,
+    records: &[client::Append<'_>],
+) -> Result<Vec<client::Appended>, IntakeError> {
+    let mut appended = Vec::with_capacity(records.len());
+    let mut failed = None;
+    for answer in shared.appender.append(records, shared.options.call_timeout) {
+        match answer {
+            Ok(at) => appended.push(at),
+            Err(error) => {
+                failed.get_or_insert(error);
+            }
+        }
+    }
+    match failed {
+        None => Ok(appended),
+        Some(AppendError::Refused(error)) if appended.is_empty() => {
+            Err(IntakeError::Stopped { reason: error.to_string() })
+        }
+        // Some are there, and some are not: to send them again is right.
+        Some(AppendError::Refused(error) | AppendError::Unknown(error)) => {
+            Err(IntakeError::Unknown { reason: error.to_string() })
+        }
+    }
+}
+
+impl Intake for Kafka {
+    fn shard_count(&self) -> u16 {
+        self.shared.options.shards
+    }
+
+    fn shard_of(&self, user: &str) -> Shard {
+        self.shared.options.partitioner.partition(user.as_bytes(), self.shared.options.shards)
+    }
+
+    fn append(&self, _now: Timestamp, records: &[Append<'_>]) -> Result<Appended, IntakeError> {
+        let shared = &self.shared;
+        verify::records(records, shared.options.shards)?;
+        let kinds: Vec<String> = records.iter().map(|record| record.kind.code().to_string()).collect();
+        let headers: Vec<[Header<'_>; 1]> =
+            kinds.iter().map(|kind| [(KIND_HEADER, kind.as_bytes())]).collect();
+        let wanted: Vec<client::Append<'_>> = records
+            .iter()
+            .zip(&headers)
+            .map(|(record, headers)| client::Append {
+                topic: topic(shared, record.kind),
+                record: Out {
+                    partition: i32::from(record.shard),
+                    key: None,
+                    value: Some(record.bytes),
+                },
+                headers: if record.kind == Kind::Event { &[] } else { headers },
+            })
+            .collect();
+        let appended = append(shared, &wanted)?;
+        let at = appended.iter().map(|a| Timestamp(a.timestamp)).max();
+        Ok(Appended {
+            at: at.unwrap_or_else(|| shared.clock.now()),
+            offsets: appended.iter().map(|a| a.offset.unsigned_abs()).collect(),
+        })
+    }
+
+    fn intake_state(&self) -> IntakeState {
+        IntakeState::Open
+    }
+}
