@@ -266,6 +266,12 @@ impl<J: Journal> Cycle<J> {
         })
     }
 
+    /// The time now, as the journal has it; `wall` is the local clock.
+    #[must_use]
+    pub fn now(&self, wall: Timestamp) -> Timestamp {
+        self.journal.now(wall)
+    }
+
     /// One turn at the wall clock `now`: at most one commit, and one before it if there are epochs to take.
     ///
     /// # Errors

@@ -149,7 +149,7 @@ impl<J: Journal> Worker<J> {
             }
             // Lines that found no room happened before whatever the clock says.
             self.cycle.read_until(if self.post.inbox.has_lines() { Timestamp::MIN } else { until });
-            let turn = self.cycle.turn(clock::wall())?;
+            let turn = self.cycle.turn(self.cycle.now(clock::wall()))?;
             self.tell(&turn, log);
             if stop {
                 self.show(log);
@@ -247,7 +247,7 @@ impl<J: Journal> Worker<J> {
         if turn.more {
             return;
         }
-        let now = clock::wall();
+        let now = self.cycle.now(clock::wall());
         let due = turn.next_wake.map_or(SLEEP_MAX, |at| Duration::from_millis(at.since(now).as_millis()));
         // Counts that were not shown yet are shown in time, idle or not.
         let show =

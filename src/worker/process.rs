@@ -28,7 +28,7 @@ use crate::config::{SendsTo, Settings};
 use crate::engine::Setup;
 use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
-use crate::journal::{Assignment, JournalError, Log};
+use crate::journal::{Assignment, Journal, JournalError, Log};
 use crate::metrics::Hub;
 
 /// The most message ids that a shard remembers for one window: 16 bytes each, so that 64 shards stay below
@@ -136,7 +136,9 @@ impl<L: Log> Process<L> {
             let own: Vec<u16> = (0..shards).filter(|shard| worker_of(*shard, workers) == number).collect();
             let shared = log.is_shared();
             let assignment = if shared { Assignment::Shared(number) } else { Assignment::Fixed(&own) };
-            let journal = log.worker(assignment)?;
+            let mut journal = log.worker(assignment)?;
+            let sending = process.sendings[number].clone();
+            journal.wake_by(Box::new(move || sending.signal()));
             let post = Post {
                 number,
                 inbox,

@@ -27,7 +27,6 @@ use crate::engine::journey_state::RefusalReason;
 use crate::journal::{Acknowledged, Append, IntakeState, JournalError, Kind, Log};
 use crate::journey::catalog::{JourneyIndex, PlanIndex};
 use crate::metrics::{Hub, Stage};
-use crate::model::hash::shard_of;
 use crate::model::input::Selection;
 
 /// How many rows of a list are appended at once.
@@ -142,7 +141,7 @@ impl<L: Log> Running<L> {
     /// The shard of a user.
     #[must_use]
     pub fn shard_of(&self, user: &str) -> u16 {
-        shard_of(user, self.shards)
+        self.log.shard_of(user)
     }
 
     /// Folds what the control log has by now, whoever appended it, and hands it to the workers in its order.

@@ -137,7 +137,7 @@ impl FileSource {
         };
         let mut pieces: Vec<Lines> = self.workers.iter().map(|_| piece()).collect();
         for line in lines.iter().filter(|line| !line.bytes.is_empty()) {
-            let shard = shard_of_line(line.bytes, self.shards);
+            let shard = shard_of_line(line.bytes, |user| shard_of(user, self.shards));
             let piece = &mut pieces[worker_of(shard, self.workers.len())];
             piece.bytes.extend_from_slice(line.bytes);
             piece.lines.push((shard, piece.bytes.len(), line.next));
@@ -155,8 +155,8 @@ impl FileSource {
     }
 }
 
-fn shard_of_line(bytes: &[u8], shards: u16) -> u16 {
-    ingest::decode(bytes).map_or(SHARD_OF_NOBODY, |event| shard_of(&event.user, shards))
+fn shard_of_line(bytes: &[u8], of: impl Fn(&str) -> u16) -> u16 {
+    ingest::decode(bytes).map_or(SHARD_OF_NOBODY, |event| of(&event.user))
 }
 
 /// Appends the lines of `input` to the accepted log until its end; what is not accepted is tried again.
@@ -165,7 +165,6 @@ pub(super) fn read_input<L: Log>(
     running: &Running<L>,
     stop: &AtomicBool,
 ) -> std::io::Result<()> {
-    let shards = running.shards() as u16;
     let mut input = BufReader::with_capacity(256 << 10, input);
     let (mut arena, mut ends): (Vec<u8>, Vec<usize>) = (Vec::new(), Vec::new());
     loop {
@@ -193,7 +192,7 @@ pub(super) fn read_input<L: Log>(
             .zip(&ends)
             .map(|(start, &end)| {
                 let bytes = &arena[start..end];
-                Append { shard: shard_of_line(bytes, shards), kind: Kind::Event, bytes }
+                Append { shard: shard_of_line(bytes, |user| running.shard_of(user)), kind: Kind::Event, bytes }
             })
             .collect();
         while let Err(error) = running.append(&records) {
