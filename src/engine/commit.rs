@@ -6,12 +6,13 @@
 use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 
 use super::cycle::Cycle;
+use super::flows::Flows;
 use super::input::Input;
 use super::journey_state::Kept;
 use super::page;
 use super::profile::Profile;
 use super::shard::{Context, Shard, State};
-use super::statistics::Statistics;
+use super::statistics::{Statistics, expired};
 use super::storage::NONE;
 use super::warm::WARM_MAX;
 use crate::journey::catalog::{Catalog, JourneyIndex, PlanIndex};
@@ -37,6 +38,22 @@ pub mod key {
     pub const HOUR: u8 = b'h';
     /// Message ids that were seen; then the generation and the commit's number, big-endian.
     pub const DUPLICATES: u8 = b'd';
+
+    /// The key of one hour of a version: of one version they are ordered by time.
+    #[must_use]
+    pub fn hour(plan: super::PlanIndex, beginning: super::Timestamp) -> [u8; 11] {
+        let mut key = [HOUR; 11];
+        key[1..3].copy_from_slice(&plan.to_be_bytes());
+        key[3..].copy_from_slice(&beginning.0.to_be_bytes());
+        key
+    }
+
+    /// When the hour of such a key began; `None` if it is of another kind.
+    #[must_use]
+    pub fn beginning(key: &[u8]) -> Option<super::Timestamp> {
+        let (&[HOUR, _, _], beginning) = key.split_first_chunk::<3>()? else { return None };
+        Some(super::Timestamp(i64::from_be_bytes(beginning.try_into().ok()?)))
+    }
 }
 
 /// What a commit says of the shard besides its records.
@@ -69,6 +86,8 @@ pub(super) struct Interval {
     statistics: Vec<Statistics>,
     counted: Vec<PlanIndex>,
     closed_hours: Vec<(PlanIndex, Timestamp, Vec<u64>)>,
+    /// Hours that are too old since another one has opened.
+    expired_hours: Vec<(PlanIndex, Timestamp)>,
     pub(super) cycle: Cycle,
     before: Option<Before>,
     key: Vec<u8>,
@@ -160,6 +179,7 @@ impl Shard {
             state.statistics[usize::from(plan)].dirty = false;
         }
         interval.closed_hours.clear();
+        interval.expired_hours.clear();
         interval.cycle.clear();
         interval.before = None;
         state.dedupe.commit();
@@ -194,6 +214,7 @@ impl Shard {
             state.statistics[usize::from(plan)].clone_from(&interval.statistics[usize::from(plan)]);
         }
         interval.closed_hours.clear();
+        interval.expired_hours.clear();
         interval.pending_duplicates.clear();
         interval.cycle.clear();
         state.now = before.now;
@@ -205,6 +226,12 @@ impl Shard {
         state.interval = interval;
         self.catalog = before.catalog;
         self.derive();
+    }
+
+    /// The hours of versions that were closed since the last commit, each as a row: for whoever keeps no
+    /// state.
+    pub fn closed_hours(&self) -> impl Iterator<Item = (PlanIndex, Timestamp, &[u64])> {
+        self.state.interval.closed_hours.iter().map(|(plan, hour, row)| (*plan, *hour, row.as_slice()))
     }
 
     /// The sum that a restored shard must reproduce: over all users' pages, in no order.
@@ -261,10 +288,16 @@ impl State {
             self.interval.statistics[at].dirty = false;
             self.interval.counted.push(plan);
         }
-        if statistics.is_over(self.now)
-            && let Some((hour, bucket)) = statistics.roll(self.now, &cx.catalog.plan(plan).zone)
-        {
+        if !statistics.is_over(self.now) {
+            return;
+        }
+        let (zone, open) = (&cx.catalog.plan(plan).zone, statistics.open_hour().map(|(hour, _)| hour));
+        if let Some((hour, bucket)) = statistics.roll(self.now, zone) {
             self.interval.closed_hours.push((plan, hour, bucket));
+        }
+        if let (Some(open), Some((next, _))) = (open, statistics.open_hour()) {
+            let expired = expired(open, next, zone).map(|hour| (plan, hour));
+            self.interval.expired_hours.extend(expired);
         }
     }
 
@@ -325,29 +358,27 @@ impl State {
     fn write_statistics(&self, interval: &mut Interval, sink: &mut dyn StateSink) -> Vec<PlanIndex> {
         let mut not_conserved = Vec::new();
         let page = &mut interval.page;
-        let mut put = |kind: u8, plan: PlanIndex, hour: Option<Timestamp>, counts: &[u64]| {
-            let mut key = vec![kind];
-            key.extend_from_slice(&plan.to_be_bytes());
-            key.extend(hour.into_iter().flat_map(|h| h.0.to_be_bytes()));
+        let mut put = |key: &[u8], counts: &[u64]| {
             page.clear();
-            for &n in counts {
-                super::cold::put_varint(page, n);
-            }
-            sink.put(&key, page);
+            Flows::write(counts, page);
+            sink.put(key, page);
         };
         for (plan, hour, bucket) in &interval.closed_hours {
-            put(key::HOUR, *plan, Some(*hour), bucket);
+            put(&key::hour(*plan, *hour), bucket);
         }
         for &plan in &interval.counted {
             let statistics = &self.statistics[usize::from(plan)];
-            let (totals, hour, bucket) = statistics.parts();
-            put(key::TOTALS, plan, None, totals);
-            if hour != Timestamp::MIN {
-                put(key::HOUR, plan, Some(hour), bucket);
+            let [high, low] = plan.to_be_bytes();
+            put(&[key::TOTALS, high, low], statistics.totals());
+            if let Some((hour, bucket)) = statistics.open_hour() {
+                put(&key::hour(plan, hour), bucket);
             }
             if !statistics.is_conserved() {
                 not_conserved.push(plan);
             }
+        }
+        for (plan, hour) in &interval.expired_hours {
+            sink.delete(&key::hour(*plan, *hour));
         }
         not_conserved
     }

@@ -23,6 +23,7 @@ mod profile;
 mod cold;
 pub mod record;
 pub mod statistics;
+pub mod flows;
 pub mod journey_state;
 mod scope;
 pub mod page;

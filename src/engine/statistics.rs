@@ -3,13 +3,24 @@
 //! Flows are totals and buckets of an hour in the journey's zone by the shard's time, which never goes back, so a
 //! closed bucket never changes. Gauges are "now". The conservation identity (I13) ties the two together:
 //! `entered + moved_in = waiting + held + at_send + draining + exited(by reason) + moved_out`.
+//!
+//! A shard has one bucket of a version in memory, the open one. Closed ones are records of its state, and
+//! go when they are older than [`HOURS_KEPT`].
 
 use jiff::tz::TimeZone;
 
+use super::flows::Layout;
 use super::record::Status;
 use crate::journey::plan::{NodeIndex, Plan};
-use crate::model::Timestamp;
 use crate::model::input::ReceiptKind;
+use crate::model::{Interval, Timestamp};
+
+/// How long a closed hour is kept, counted from the version's open one: a quarter and a little. Whoever
+/// wants to look back further keeps what was told. A restore reads every hour that is kept of every
+/// version.
+pub const HOURS_KEPT: Interval = Interval::from_days(92);
+
+const HOUR: Interval = Interval::from_hours(1);
 
 /// Why an enrollment ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -79,8 +90,6 @@ impl ExitReason {
         Self::ALL.get(usize::from(n)).copied()
     }
 }
-
-const REASONS: usize = ExitReason::ALL.len();
 
 /// Where an enrollment stands, as the statistics see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,33 +163,10 @@ pub enum NodeFlow {
     Branch(u16),
 }
 
-const NODE_FIXED: usize = 3 + ReceiptKind::ALL.len() + REASONS;
-const PLAN_FIXED: usize = 4 + REASONS;
-
-impl Flow {
-    const fn index(self) -> usize {
-        self as usize
-    }
-}
-
-impl NodeFlow {
-    fn index(self) -> usize {
-        match self {
-            Self::Started => 0,
-            Self::Sent => 1,
-            Self::Held => 2,
-            Self::Receipt(kind) => 3 + kind as usize,
-            Self::Exited(reason) => 3 + ReceiptKind::ALL.len() + reason as usize,
-            Self::Branch(n) => NODE_FIXED + usize::from(n),
-        }
-    }
-}
-
 /// The statistics of one version in one shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statistics {
-    /// By node, where its counters begin in the rows below.
-    offsets: Vec<u32>,
+    layout: Layout,
     /// All flows since the version was published.
     totals: Vec<u64>,
     /// The flows of the hour that began at `hour`.
@@ -198,14 +184,10 @@ impl Statistics {
     /// Nothing counted yet.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
-        let mut offsets = Vec::with_capacity(plan.nodes.len());
-        let mut len = PLAN_FIXED;
-        for node in 0..plan.nodes.len() {
-            offsets.push(len as u32);
-            len += NODE_FIXED + plan.targets(node as NodeIndex).len();
-        }
+        let layout = Layout::of(plan);
+        let len = layout.len();
         Self {
-            offsets,
+            layout,
             totals: vec![0; len],
             bucket: vec![0; len],
             hour: Timestamp::MIN,
@@ -224,7 +206,7 @@ impl Statistics {
         let closed = self.bucket.iter().any(|&n| n > 0).then(|| (self.hour, self.bucket.clone()));
         self.bucket.fill(0);
         self.hour = hour_of(now, zone);
-        self.hour_end = self.hour + crate::model::Interval::from_hours(1);
+        self.hour_end = self.hour + HOUR;
         closed
     }
 
@@ -235,17 +217,17 @@ impl Statistics {
     }
 
     pub(super) fn count(&mut self, flow: Flow) {
-        self.add(flow.index());
+        self.add(Layout::flow(flow));
     }
 
     pub(super) fn exit(&mut self, node: NodeIndex, reason: ExitReason) {
-        self.add(4 + reason as usize);
+        self.add(Layout::exited(reason));
         self.count_at(node, NodeFlow::Exited(reason));
     }
 
     pub(super) fn count_at(&mut self, node: NodeIndex, flow: NodeFlow) {
-        if let Some(&offset) = self.offsets.get(usize::from(node)) {
-            self.add(offset as usize + flow.index());
+        if let Some(index) = self.layout.at(node, flow) {
+            self.add(index);
         }
     }
 
@@ -292,19 +274,19 @@ impl Statistics {
     /// How many moved so, in all.
     #[must_use]
     pub fn total(&self, flow: Flow) -> u64 {
-        self.totals[flow.index()]
+        self.totals[Layout::flow(flow)]
     }
 
     /// How many left for that reason, in all.
     #[must_use]
     pub fn exited(&self, reason: ExitReason) -> u64 {
-        self.totals[4 + reason as usize]
+        self.totals[Layout::exited(reason)]
     }
 
     /// How many moved so at a node, in all.
     #[must_use]
     pub fn total_at(&self, node: NodeIndex, flow: NodeFlow) -> u64 {
-        self.offsets.get(usize::from(node)).map_or(0, |&offset| self.totals[offset as usize + flow.index()])
+        self.layout.at(node, flow).map_or(0, |index| self.totals[index])
     }
 
     /// Whether the conservation identity holds (I13).
@@ -317,9 +299,15 @@ impl Statistics {
         came == inside + left
     }
 
-    /// The stored parts: the totals, and the open bucket with its hour.
-    pub(super) fn parts(&self) -> (&[u64], Timestamp, &[u64]) {
-        (&self.totals, self.hour, &self.bucket)
+    /// All flows since the version was published, as a row.
+    pub(super) fn totals(&self) -> &[u64] {
+        &self.totals
+    }
+
+    /// The hour that is open, and its flows so far, as a row; nothing before the first flow.
+    #[must_use]
+    pub fn open_hour(&self) -> Option<(Timestamp, &[u64])> {
+        (self.hour != Timestamp::MIN).then_some((self.hour, self.bucket.as_slice()))
     }
 
     /// Puts stored parts back; a part of another length is a stored version's that has changed shape, and is refused.
@@ -336,7 +324,7 @@ impl Statistics {
         if fits {
             self.bucket.copy_from_slice(bucket);
             self.hour = hour;
-            self.hour_end = hour + crate::model::Interval::from_hours(1);
+            self.hour_end = hour + HOUR;
         }
         fits
     }
@@ -356,6 +344,16 @@ pub fn hour_of(at: Timestamp, zone: &TimeZone) -> Timestamp {
     Timestamp(local - local.rem_euclid(3_600_000) - offset_ms)
 }
 
+/// The beginnings of the hours that are too old since the hour after `open` has opened, which is `next`:
+/// those that were still kept under the one and are not under the other.
+pub(super) fn expired(open: Timestamp, next: Timestamp, zone: &TimeZone) -> impl Iterator<Item = Timestamp> {
+    let end = (next - HOURS_KEPT).min(open + HOUR);
+    let first = hour_of(open - HOURS_KEPT, zone);
+    // Where a zone's offset changes by half an hour, the hour before the change ends early.
+    std::iter::successors(Some(first), |hour| Some(hour_of(*hour + HOUR, zone).max(*hour + Interval(1))))
+        .take_while(move |hour| *hour < end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -366,5 +364,38 @@ mod tests {
         let at: Timestamp = "2026-03-01T09:45:00Z".parse().unwrap();
         assert_eq!(hour_of(at, &kolkata).to_string(), "2026-03-01T09:30:00.000Z");
         assert_eq!(hour_of(at, &TimeZone::UTC).to_string(), "2026-03-01T09:00:00.000Z");
+    }
+    #[test]
+    fn every_hour_expires_once_whatever_the_zone_does() {
+        for (zone, from) in [
+            ("Asia/Kolkata", "2026-01-01T00:00:00Z"),
+            ("America/New_York", "2026-03-01T00:00:00Z"),
+            // Half an hour of daylight saving.
+            ("Australia/Lord_Howe", "2026-03-30T00:00:00Z"),
+            ("Australia/Lord_Howe", "2026-09-30T00:00:00Z"),
+        ] {
+            let zone = TimeZone::get(zone).unwrap();
+            let start = from.parse::<Timestamp>().unwrap();
+            // An hour opens with what is counted in it: here every quarter, later every day, then after a
+            // year.
+            let quarters = (0..24 * 4 * 12).map(|n| Interval::from_mins(15 * n));
+            let days = (12..110).map(Interval::from_days);
+            let times = quarters.chain(days).chain([Interval::from_days(500)]).map(|after| start + after);
+            let (mut open, mut kept) = (hour_of(start, &zone), vec![hour_of(start, &zone)]);
+            for now in times.filter(|now| *now > start) {
+                if now < open + HOUR {
+                    continue;
+                }
+                let next = hour_of(now, &zone);
+                let gone: Vec<_> = expired(open, next, &zone).collect();
+                assert!(gone.len() <= 92 * 24 + 2, "{}", gone.len());
+                kept.retain(|hour| !gone.contains(hour));
+                kept.push(next);
+                open = next;
+                let oldest = next - HOURS_KEPT;
+                assert!(kept.iter().all(|hour| *hour >= oldest), "{zone:?} at {now}");
+            }
+            assert_eq!(kept.len(), 1, "after a year nothing is left but the open hour");
+        }
     }
 }
