@@ -1,4 +1,5 @@
-//! What a commit costs: 1,000 and 10,000 changes of about 100 bytes with one fsync, beside fjall alone.
+//! What a commit costs: 1,000 and 10,000 changes of about 100 bytes with one fsync, beside fjall alone;
+//! what the index of users costs it, and what it spares a question about one user.
 //!
 //! `cargo bench --bench journal`. The ratio of the two in one run is what counts; the disk decides the rest.
 
@@ -7,9 +8,12 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 use tempfile::tempdir;
-use wayfarer::journal::embedded::{Embedded, EmbeddedOptions};
-use wayfarer::journal::{Append, Assignment, Batch, Intake, Journal, Kind, Log, Source, Transaction};
+use wayfarer::journal::embedded::{Embedded, EmbeddedOptions, EmbeddedWorker};
+use wayfarer::journal::{
+    Append, Assignment, Batch, Intake, Journal, Kind, Log, Source, Stream, Streams, Transaction,
+};
 use wayfarer::model::Timestamp;
+use wayfarer::model::hash::user_hash;
 
 const VALUE: [u8; 80] = [7; 80];
 
@@ -75,6 +79,73 @@ fn commit(b: &mut criterion::Bencher<'_>, changes: u64, sends: u64) {
     });
 }
 
+/// A line as the engine writes it, of one of a million users.
+fn movement(n: u64) -> String {
+    let user = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) % 1_000_000;
+    format!(
+        r#"{{"at":"2026-03-01T09:30:00.000Z","journey":"cart-rescue","version":1,"user":"user-{user:08}","#
+    ) + &format!(r#""entry":{n},"what":"started","node":"patience"}}"#)
+}
+
+/// Commits of 10,000 changes with as many movements, with the indexer beside them and without.
+fn index(c: &mut Criterion) {
+    let mut group = c.benchmark_group("commit of 10,000 changes and movements, one fsync");
+    group.throughput(Throughput::Elements(10_000)).sample_size(30);
+    for (name, index_every) in [("without an index", u64::MAX), ("indexed beside", 1 << 16)] {
+        group.bench_function(name, |b| {
+            let place = tempdir().expect("a directory");
+            let options = EmbeddedOptions { index_every, ..options() };
+            let log = Embedded::open(place.path(), options).expect("the journal opens");
+            let mut moves = Moves::of(&log);
+            b.iter(|| moves.commit());
+        });
+    }
+    group.finish();
+    let mut group = c.benchmark_group("the items of one user among 2,000,000");
+    group.sample_size(10);
+    for (name, index_every) in [("read through", u64::MAX), ("by the index", 1 << 16)] {
+        let place = tempdir().expect("a directory");
+        let options = EmbeddedOptions { index_every, ..options() };
+        let log = Embedded::open(place.path(), options).expect("the journal opens");
+        let mut moves = Moves::of(&log);
+        (0..200).for_each(|_| moves.commit());
+        while log.index().expect("it is indexed") > 0 {}
+        let user = user_hash("user-00000000");
+        group.bench_function(name, |b| {
+            b.iter(|| black_box(log.numbers_of(Stream::Transitions, user).expect("they are found")));
+        });
+    }
+    group.finish();
+}
+
+/// Commits 10,000 changes and movements at a time.
+struct Moves {
+    worker: EmbeddedWorker,
+    tx: Transaction,
+    n: u64,
+    seq: u64,
+}
+
+impl Moves {
+    fn of(log: &Embedded) -> Self {
+        let worker = log.worker(Assignment::Fixed(&[0])).expect("a worker");
+        Self { worker, tx: Transaction::new(), n: 0, seq: 0 }
+    }
+
+    fn commit(&mut self) {
+        self.seq += 1;
+        self.tx.begin(Timestamp(1));
+        let part = self.tx.shard(0, self.seq);
+        for _ in 0..10_000 {
+            self.n += 1;
+            part.put(&key(self.n % 1_000_000), &VALUE);
+            part.transitions.push(movement(self.n).as_bytes());
+        }
+        part.set_position(Source::Events, self.n);
+        black_box(self.worker.commit(&self.tx).expect("committed"));
+    }
+}
+
 fn intake(c: &mut Criterion) {
     let event = [b'e'; 443];
     let mut group = c.benchmark_group("10,000 events of 443 bytes");
@@ -106,5 +177,5 @@ fn intake(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, commits, intake);
+criterion_group!(benches, commits, index, intake);
 criterion_main!(benches);

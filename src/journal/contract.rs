@@ -14,6 +14,7 @@ use super::record::{Append, Kind, Progress, Shard, Source, Stream};
 use super::traits::{Assignment, ControlLog, Group, Intake, Journal, Log, RECORD_BYTES_MAX, Stored, Streams};
 use super::transaction::{Reject, Transaction};
 use crate::model::Timestamp;
+use crate::model::hash::user_hash;
 
 /// The shards of a journal under test.
 pub const SHARDS: u16 = 4;
@@ -64,6 +65,8 @@ pub fn promises<B: Bench>() -> Vec<Promise<B>> {
         ("the last change to a key holds, and a deleted key is gone", last_change_holds),
         ("restore gives one shard's state, each key once, and nothing of its neighbours", restore_one_shard),
         ("streams are numbered in the order of the commits", streams_in_order),
+        ("a stream says which of its items are about a user", items_of_a_user),
+        ("what a shard has committed can be looked at by others, between two keys", state_from_outside),
         ("a reject keeps the original bytes", rejects_keep_bytes),
         ("the control log has one order and survives a crash", control_survives),
         ("append times never go back, nor before what a shard has taken for its own", times_never_back),
@@ -440,6 +443,64 @@ fn streams_in_order<B: Bench>(bench: &mut B) {
         assert_eq!(log.item_at(Stream::Sends, position), Ok(number), "the item at byte {position}");
     }
     assert_eq!(log.origin().expect("readable"), b"send a\nsend b\nsend c\n");
+}
+
+fn items_of_a_user<B: Bench>(bench: &mut B) {
+    let log = bench.create();
+    let mut worker = started(bench, &log, &[0, 1]);
+    for seq in 1..=20 {
+        let mut tx = Transaction::new();
+        tx.begin(Timestamp(1_000));
+        for shard in [0, 1] {
+            let part = tx.shard(shard, seq);
+            part.transitions.push(format!(r#"{{"user":"u{}","seq":{seq}}}"#, seq % 3).as_bytes());
+            part.sends.push(format!(r#"{{"user":"u{shard}","variables":{{"user":"u2"}}}}"#).as_bytes());
+        }
+        worker.commit(&tx).expect("a right transaction is committed");
+    }
+    drop(worker);
+    let log = bench.crash(log);
+    for (of, user, wanted) in [
+        (Stream::Transitions, "u2", (0..40).filter(|n| (n / 2 + 1) % 3 == 2).collect::<Vec<u64>>()),
+        (Stream::Sends, "u1", (0..40).filter(|n| n % 2 == 1).collect()),
+        (Stream::Sends, "u2", Vec::new()),
+        (Stream::Refusals, "u1", Vec::new()),
+    ] {
+        let found = log.numbers_of(of, user_hash(user)).expect("it can be read");
+        if log.is_shared() {
+            // What a number is, is the journal's own business there.
+            assert_eq!(found.len(), wanted.len(), "{of:?} of {user}");
+        } else {
+            assert_eq!(found, wanted, "{of:?} of {user}");
+        }
+    }
+}
+
+fn state_from_outside<B: Bench>(bench: &mut B) {
+    let log = bench.create();
+    let mut worker = started(bench, &log, &[1, 2]);
+    let mut tx = Transaction::new();
+    tx.begin(Timestamp(1_000));
+    for shard in [1, 2] {
+        let part = tx.shard(shard, 1);
+        ["a", "b", "b1", "c", "d"].iter().for_each(|key| part.put(key.as_bytes(), &[shard as u8]));
+        part.delete(b"d");
+    }
+    worker.commit(&tx).expect("a right transaction is committed");
+    for (shard, from, to, wanted) in [
+        (1, "b", "c", vec![("b", 1), ("b1", 1)]),
+        (2, "", "b1", vec![("a", 2), ("b", 2)]),
+        (2, "c", "z", vec![("c", 2)]),
+        (3, "a", "z", Vec::new()),
+    ] {
+        let mut found = Vec::new();
+        let mut each = |key: &[u8], value: &[u8]| {
+            found.push((String::from_utf8_lossy(key).into_owned(), value[0]));
+        };
+        log.read_state(shard, from.as_bytes(), to.as_bytes(), &mut each).expect("it can be read");
+        let found: Vec<(&str, u8)> = found.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+        assert_eq!(found, wanted, "shard {shard} from {from:?} to {to:?}");
+    }
 }
 
 fn rejects_keep_bytes<B: Bench>(bench: &mut B) {

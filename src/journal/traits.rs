@@ -11,8 +11,7 @@ use super::record::{
     Shard, Source, Stream, View,
 };
 use super::transaction::Transaction;
-use crate::model::Timestamp;
-use crate::model::hash::shard_of;
+use crate::model::{Timestamp, hash, wire};
 
 /// The longest record that is accepted, in bytes: four times what an event may have (256 KiB), for what
 /// wraps it.
@@ -23,6 +22,9 @@ pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// Short keys pay: the embedded journal keeps one of up to 17 bytes in place, and a commit of longer ones
 /// takes about twice as long.
 pub const KEY_BYTES_MAX: usize = 4096;
+
+/// How many items are looked at between two looks at the stream.
+const ITEMS_AT_ONCE: usize = 4_096;
 
 /// Which shards a worker is to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,7 +162,7 @@ pub trait Intake: Send + Sync {
     /// The shard that this user's records belong to, by the user's id: what other producers of the same log
     /// would choose.
     fn shard_of(&self, user: &str) -> Shard {
-        shard_of(user, self.shard_count())
+        hash::shard_of(user, self.shard_count())
     }
 
     /// Accepts all of `records`, or none, and returns when they are durable.
@@ -264,6 +266,51 @@ pub trait Streams: Send + Sync {
     /// # Errors
     /// If it cannot be read.
     fn origin(&self) -> Result<Vec<u8>, JournalError>;
+
+    /// The numbers of a stream's items that are lines about users with this hash ([`hash::user_hash`]),
+    /// ascending: those of one user, and those of another one once in four thousand million at most.
+    ///
+    /// Without an index of its own a journal goes through all that is kept, as this does.
+    ///
+    /// # Errors
+    /// If the stream cannot be read.
+    fn numbers_of(&self, stream: Stream, user: u64) -> Result<Vec<u64>, JournalError> {
+        let mut found = Vec::new();
+        let mut from = self.bounds(stream)?.first;
+        loop {
+            let read = self.read_stream(stream, from, ITEMS_AT_ONCE, &mut |item| {
+                if wire::user_of(item.bytes).is_some_and(|of| hash::user_hash(&of) == user) {
+                    found.push(item.number);
+                }
+            });
+            from = match read {
+                // Retention was faster.
+                Err(JournalError::Gone { oldest, .. }) => oldest,
+                Ok(next) if next == from => return Ok(found),
+                other => other?,
+            };
+        }
+    }
+
+    /// Gives the state records of a shard whose keys are at least `from` and below `to` to `each`,
+    /// ascending, as they were committed last: for who looks from outside, beside the shard's owner. `each`
+    /// must not call the journal.
+    ///
+    /// # Errors
+    /// If they cannot be read, or this journal has them for the shard's owner only, which is the default.
+    fn read_state(
+        &self,
+        shard: Shard,
+        from: &[u8],
+        to: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), JournalError> {
+        let (_, _, _) = (from, to, each);
+        Err(JournalError::Storage {
+            doing: "look into a shard's state from outside",
+            cause: format!("this kind of journal gives shard {shard} to its owner only"),
+        })
+    }
 
     /// Says that the sends before `next` are safe elsewhere, so that retention may drop them.
     ///

@@ -13,6 +13,7 @@ use crate::model::Timestamp;
 const ACCEPTED: u8 = b'a';
 const CONTROL: u8 = b'c';
 const HEAD: u8 = b'h';
+const INDEX: u8 = b'i';
 const MISC: u8 = b'm';
 const STATE: u8 = b's';
 const STREAM: u8 = b'x';
@@ -61,6 +62,23 @@ pub(super) fn stream_key(stream: Stream, first: u64) -> [u8; 10] {
     key
 }
 
+/// A block of the index of users: its segment's first item, and the hash from which it holds them.
+pub(super) fn index_key(stream: Stream, first: u64, hash: u32) -> [u8; 14] {
+    let mut key = [0; 14];
+    key[0] = INDEX;
+    key[1] = stream.code();
+    key[2..10].copy_from_slice(&first.to_be_bytes());
+    key[10..].copy_from_slice(&hash.to_be_bytes());
+    key
+}
+
+/// The number of the first item of such a block's segment.
+pub(super) fn index_first(key: &[u8]) -> Result<u64, JournalError> {
+    let first = key.get(2..10).and_then(|bytes| bytes.first_chunk::<8>());
+    let first = first.ok_or_else(|| JournalError::corrupt("a key", "it is too short"))?;
+    Ok(u64::from_be_bytes(*first))
+}
+
 fn numbered(table: u8, number: u64) -> [u8; 9] {
     let mut key = [0; 9];
     key[0] = table;
@@ -75,9 +93,12 @@ pub(super) fn last_number(key: &[u8]) -> Result<u64, JournalError> {
 }
 
 /// Reads numbers off the front of a value.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
+    pub(super) fn new(value: &'a [u8]) -> Self {
+        Self(value)
+    }
     fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
@@ -89,7 +110,7 @@ impl<'a> Fields<'a> {
     fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
-    fn u64(&mut self) -> Option<u64> {
+    pub(super) fn u64(&mut self) -> Option<u64> {
         self.array().map(u64::from_be_bytes)
     }
     fn time(&mut self) -> Option<Timestamp> {

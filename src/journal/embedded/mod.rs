@@ -23,6 +23,8 @@
 
 mod codec;
 mod directory;
+mod helper;
+mod index;
 mod options;
 mod recover;
 mod retention;
@@ -41,8 +43,8 @@ use std::time::Duration;
 
 use self::directory::Directory;
 pub use self::directory::{FORMAT_VERSION, OpenError};
+use self::helper::Helper;
 pub use self::options::{EmbeddedOptions, FreeSpace, Fsync, Retention, SyncObserver};
-use self::retention::Housekeeper;
 use self::store::{Store, Tails, lock};
 use self::sync::How;
 pub use self::worker::EmbeddedWorker;
@@ -55,10 +57,13 @@ use crate::model::Timestamp;
 /// At which length a chunk of accepted records is closed and another one begun, in bytes.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// What all handles share; the housekeeper ends with the last of them.
+/// How many items are read at once by who goes through a stream.
+const READ_AT_ONCE: usize = 4_096;
+
+/// What all handles share; the threads beside the data's way end with the last of them.
 struct Shared {
-    /// Before the store: the housekeeper must have ended when the store is closed.
-    _housekeeper: Housekeeper,
+    /// Before the store: the housekeeper and the indexer must have ended when the store is closed.
+    _helpers: [Helper; 2],
     store: Arc<Store>,
 }
 
@@ -78,9 +83,10 @@ impl Embedded {
         let options = EmbeddedOptions { shards: options.shards.max(1), ..options };
         let directory = Directory::open(path, options.shards)?;
         let store = Arc::new(Store::open(directory, options)?);
-        let housekeeper = Housekeeper::start(&store)
-            .map_err(|e| directory::io_error(path, "start its housekeeper thread", &e))?;
-        Ok(Self { shared: Arc::new(Shared { _housekeeper: housekeeper, store }) })
+        let failed = |doing| move |e| directory::io_error(path, doing, &e);
+        let housekeeper = retention::start(&store).map_err(failed("start its housekeeper thread"))?;
+        let indexer = index::start(&store).map_err(failed("start its indexer thread"))?;
+        Ok(Self { shared: Arc::new(Shared { _helpers: [housekeeper, indexer], store }) })
     }
 
     /// The journal's id, 32 hex digits: another directory has another one.
@@ -97,6 +103,15 @@ impl Embedded {
     /// If the storage fails.
     pub fn maintain(&self, now: Timestamp) -> Result<u64, JournalError> {
         retention::slice(self.store(), now)
+    }
+
+    /// One slice of indexing: at most one more segment of each stream, of those that have enough items that
+    /// no segment covers. The indexer calls it; a caller may, to hurry. Returns how many segments it made.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    pub fn index(&self) -> Result<usize, JournalError> {
+        index::advance(self.store())
     }
 
     fn store(&self) -> &Arc<Store> {

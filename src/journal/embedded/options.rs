@@ -76,6 +76,9 @@ pub struct EmbeddedOptions {
     pub reserve_bytes: u64,
     /// How often the housekeeper looks: for what can be dropped, and for [`Fsync::Every`].
     pub housekeeping: Duration,
+    /// How many items of a stream one segment of the index of users covers, and so how many at most a
+    /// question about one user reads in vain.
+    pub index_every: u64,
     /// Who is asked for free space; a test gives its own answer.
     pub free_space: FreeSpace,
     /// Who is told of each sync; a test takes its picture of the disk then.
@@ -91,6 +94,7 @@ impl Default for EmbeddedOptions {
             cache_bytes: 64 << 20,
             reserve_bytes: 256 << 20,
             housekeeping: Duration::from_secs(1),
+            index_every: 1 << 16,
             free_space: Arc::new(statvfs),
             on_sync: None,
         }
@@ -106,6 +110,7 @@ impl fmt::Debug for EmbeddedOptions {
             .field("cache_bytes", &self.cache_bytes)
             .field("reserve_bytes", &self.reserve_bytes)
             .field("housekeeping", &self.housekeeping)
+            .field("index_every", &self.index_every)
             .finish_non_exhaustive()
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Found {
     pub(super) kept: Vec<[u64; LOGS.len()]>,
     pub(super) bounds: [Bounds; 5],
     pub(super) delivered: u64,
+    /// By stream: where the index of users ends.
+    pub(super) indexed: [u64; 5],
     /// The latest append time.
     pub(super) last: Timestamp,
     /// The number of the last write.
@@ -60,7 +62,8 @@ pub(super) fn recover(keys: &Keyspace, shards: u16) -> Result<Found, JournalErro
     tails.origin = get(&codec::ORIGIN_KEY)?.map(|bytes| bytes.to_vec()).unwrap_or_default();
     let delivered = get(&codec::DELIVERED_KEY)?.map_or(Ok(0), |number| codec::last_number(&number))?;
     let ticket = get(&MARK_KEY)?.and_then(|bytes| Mark::from_bytes(&bytes)).map_or(0, |mark| mark.ticket);
-    Ok(Found { tails, kept, bounds, delivered, last, ticket })
+    let indexed = super::index::ends(keys)?;
+    Ok(Found { tails, kept, bounds, delivered, indexed, last, ticket })
 }
 
 /// The first and the last entry between two keys, each with the number at the end of its key.

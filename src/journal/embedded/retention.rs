@@ -6,11 +6,11 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::codec::{self, LOGS};
+use super::helper::Helper;
+use super::index;
 use super::options::Fsync;
 use super::store::{Store, lock};
 use crate::journal::error::JournalError;
@@ -20,43 +20,24 @@ use crate::model::{Interval, Timestamp};
 /// How many entries one slice drops of one log: the writer waits for no more than that.
 const SLICE_ENTRIES: usize = 256;
 
-/// The thread that keeps house; it ends when this is dropped.
-pub(super) struct Housekeeper {
-    stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Housekeeper {
-    pub(super) fn start(store: &Arc<Store>) -> io::Result<Self> {
-        let (stop, stopped) = mpsc::channel::<()>();
-        let store = Arc::clone(store);
-        let thread = thread::Builder::new().name("journal-keeper".to_owned()).spawn(move || {
-            let (wait, sync_every) = rhythm(&store);
-            let (mut synced, mut kept) = (Instant::now(), Instant::now());
-            while matches!(stopped.recv_timeout(wait), Err(RecvTimeoutError::Timeout)) {
-                // A failure ends the store, which says so to everybody who asks it next.
-                if sync_every.is_some_and(|every| synced.elapsed() >= every) {
-                    let _ = store.sync_if_behind();
-                    synced = Instant::now();
-                }
-                if kept.elapsed() >= store.options.housekeeping {
-                    let _ = slice(&store, wall_clock());
-                    kept = Instant::now();
-                }
+/// Starts the thread that keeps house.
+pub(super) fn start(store: &Arc<Store>) -> io::Result<Helper> {
+    let store = Arc::clone(store);
+    Helper::start("journal-keeper", move |ending| {
+        let (wait, sync_every) = rhythm(&store);
+        let (mut synced, mut kept) = (Instant::now(), Instant::now());
+        while ending.rest(wait) {
+            // A failure ends the store, which says so to everybody who asks it next.
+            if sync_every.is_some_and(|every| synced.elapsed() >= every) {
+                let _ = store.sync_if_behind();
+                synced = Instant::now();
             }
-        })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread) })
-    }
-}
-
-impl Drop for Housekeeper {
-    fn drop(&mut self) {
-        self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            // It panicked if this fails; the journal's own state does not depend on it.
-            let _ = thread.join();
+            if kept.elapsed() >= store.options.housekeeping {
+                let _ = slice(&store, wall_clock());
+                kept = Instant::now();
+            }
         }
-    }
+    })
 }
 
 /// How long the housekeeper sleeps, and how often it syncs.
@@ -83,6 +64,9 @@ pub(super) fn slice(store: &Store, now: Timestamp) -> Result<u64, JournalError> 
     }
     for stream in Stream::ALL {
         dropped += slice_stream(store, stream, now - age_of(store, stream))?;
+    }
+    for (from, to, kept) in index::segments(store) {
+        dropped += drop_entries(store, from, to, |_, block| Ok(index::end_of(block)? <= kept))?;
     }
     Ok(dropped)
 }

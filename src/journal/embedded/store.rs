@@ -65,6 +65,8 @@ pub(super) struct Store {
     /// By shard, by log: the oldest offset that is kept.
     pub(super) kept: Mutex<Vec<[u64; LOGS.len()]>>,
     pub(super) delivered: AtomicU64,
+    /// By stream: the number behind the last item that the index of users covers.
+    pub(super) indexed: [AtomicU64; 5],
     pub(super) owned: Mutex<BTreeSet<Shard>>,
     ended: OnceLock<String>,
     /// The last field: the directory is locked until the storage is closed.
@@ -133,6 +135,7 @@ impl Store {
             bounds: Mutex::new(found.bounds),
             kept: Mutex::new(found.kept),
             delivered: AtomicU64::new(found.delivered),
+            indexed: found.indexed.map(AtomicU64::new),
             owned: Mutex::new(BTreeSet::new()),
             ended: OnceLock::new(),
             options,

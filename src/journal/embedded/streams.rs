@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::store::Store;
-use super::{Embedded, codec};
+use super::{Embedded, codec, index};
 use crate::journal::error::JournalError;
-use crate::journal::record::{Bounds, Item, Stream};
+use crate::journal::record::{Bounds, Item, Shard, Stream};
 use crate::journal::traits::Streams;
 
 fn word(stream: Stream) -> &'static str {
@@ -27,6 +27,41 @@ fn stripe_of(store: &Store, stream: Stream, number: u64) -> Result<u64, JournalE
     }
 }
 
+/// See [`Streams::read_stream`].
+pub(super) fn read(
+    store: &Store,
+    stream: Stream,
+    from: u64,
+    max: usize,
+    each: &mut dyn FnMut(Item<'_>),
+) -> Result<u64, JournalError> {
+    store.alive()?;
+    let bounds = store.stream_bounds(stream);
+    let (mut next, mut left) = (from, max);
+    if from >= bounds.next || max == 0 {
+        return Ok(next);
+    }
+    if from < bounds.first {
+        return Err(JournalError::Gone { what: word(stream), asked: from, oldest: bounds.first });
+    }
+    let first = stripe_of(store, stream, from)?;
+    for guard in store.keys.range(codec::stream_key(stream, first)..codec::stream_key(stream, bounds.next)) {
+        let (key, value) = guard.into_inner().map_err(Store::storage("read a stream"))?;
+        codec::each_item(stream, codec::last_number(&key)?, &value, &mut |item| {
+            if item.number >= from && left > 0 {
+                next = item.number + 1;
+                left -= 1;
+                each(item);
+            }
+            left > 0
+        })?;
+        if left == 0 {
+            break;
+        }
+    }
+    Ok(next)
+}
+
 impl Streams for Embedded {
     fn bounds(&self, stream: Stream) -> Result<Bounds, JournalError> {
         self.store().alive()?;
@@ -40,33 +75,29 @@ impl Streams for Embedded {
         max: usize,
         each: &mut dyn FnMut(Item<'_>),
     ) -> Result<u64, JournalError> {
+        read(self.store(), stream, from, max, each)
+    }
+
+    fn numbers_of(&self, stream: Stream, user: u64) -> Result<Vec<u64>, JournalError> {
+        index::numbers_of(self.store(), stream, user)
+    }
+
+    fn read_state(
+        &self,
+        shard: Shard,
+        from: &[u8],
+        to: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), JournalError> {
         let store = self.store();
-        let bounds = self.bounds(stream)?;
-        let (mut next, mut left) = (from, max);
-        if from >= bounds.next || max == 0 {
-            return Ok(next);
+        store.alive()?;
+        let prefix = codec::state_prefix(shard);
+        let span = [&prefix[..], from].concat()..[&prefix[..], to].concat();
+        for guard in store.keys.range(span) {
+            let (key, value) = guard.into_inner().map_err(Store::storage("look into a shard's state"))?;
+            each(&key[prefix.len()..], &value);
         }
-        if from < bounds.first {
-            return Err(JournalError::Gone { what: word(stream), asked: from, oldest: bounds.first });
-        }
-        let first = stripe_of(store, stream, from)?;
-        for guard in
-            store.keys.range(codec::stream_key(stream, first)..codec::stream_key(stream, bounds.next))
-        {
-            let (key, value) = guard.into_inner().map_err(Store::storage("read a stream"))?;
-            codec::each_item(stream, codec::last_number(&key)?, &value, &mut |item| {
-                if item.number >= from && left > 0 {
-                    next = item.number + 1;
-                    left -= 1;
-                    each(item);
-                }
-                left > 0
-            })?;
-            if left == 0 {
-                break;
-            }
-        }
-        Ok(next)
+        Ok(())
     }
 
     /// By halves over the numbers: about twenty look-ups.

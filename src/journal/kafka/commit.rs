@@ -1,5 +1,6 @@
 //! A commit as one transaction, and what to do when its outcome is not known.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use super::client::{self, GroupMetadata, Out, Producer, SentOffset, TransactionError};
@@ -13,6 +14,7 @@ use crate::journal::error::{CommitError, JournalError};
 use crate::journal::record::{Committed, Head, Shard, Source, Stream};
 use crate::journal::transaction::{Change, Reject, ShardCommit, Transaction};
 use crate::journal::verify;
+use crate::model::wire;
 
 /// Twice fenced within this time: somebody else really has our name.
 const FENCED_TWICE: Duration = Duration::from_secs(60);
@@ -275,12 +277,13 @@ fn letter(
     to.produce_with(&topics.rejects, record, &headers, None, shared.options.call_timeout)
 }
 
-/// The user of a send's line, for the record's key; none if it needs escapes, which partition nothing here.
+/// The user of a send's line, for the record's key; none if it is written with escapes, since the key
+/// partitions nothing here.
 fn user_of(line: &[u8]) -> Option<&[u8]> {
-    const FIELD: &[u8] = b"\"user\":\"";
-    let start = memchr::memmem::find(line, FIELD)? + FIELD.len();
-    let end = start + memchr::memchr2(b'"', b'\\', &line[start..])?;
-    (line[end] == b'"').then(|| &line[start..end])
+    match wire::user_of(line)? {
+        Cow::Borrowed(user) => Some(user.as_bytes()),
+        Cow::Owned(_) => None,
+    }
 }
 
 impl KafkaWorker {

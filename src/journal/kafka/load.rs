@@ -128,10 +128,22 @@ impl Drop for Loader {
     }
 }
 
-/// Loads a shard on this thread.
+/// Loads a shard on this thread, for its owner.
 pub(super) fn load_now(shared: &Shared, shard: Shard) -> Result<Loaded, JournalError> {
     let (_stop, stopped) = bounded(0);
     load(shared, &mut None, shard, &stopped)
+}
+
+/// What a shard has committed, for somebody who does not own it: what is open is not waited for, and stays so.
+pub(super) fn look(shared: &Shared, shard: Shard) -> Result<Latest, JournalError> {
+    let (_stop, stopped) = bounded(0);
+    let reader = shared.options.reader().map_err(storage("read state"))?;
+    let state = Partition::new(Arc::clone(&shared.options.topics.state), i32::from(shard));
+    let mut reading = Reading { shared, reader: &reader, state, stopped: &stopped, latest: Latest::default() };
+    let stable = reading.edge(Edge::Latest, Isolation::Committed)?;
+    reading.begin()?;
+    reading.take_until(stable)?;
+    Ok(reading.latest)
 }
 
 fn load(
@@ -190,8 +202,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn read(&mut self, shard: Shard) -> Result<(), JournalError> {
         let end = self.edge(Edge::Latest, Isolation::Uncommitted)?;
-        let first = self.edge(Edge::Earliest, Isolation::Committed)?;
-        self.reader.assign(&[(self.state.clone(), first)]).map_err(storage("read state"))?;
+        self.begin()?;
         // What is stable already, and from it who the former owner was.
         let stable = self.edge(Edge::Latest, Isolation::Committed)?.min(end);
         self.take_until(stable)?;
@@ -200,6 +211,11 @@ impl Reading<'_> {
             self.take_until(end)?;
         }
         Ok(())
+    }
+
+    fn begin(&self) -> Result<(), JournalError> {
+        let first = self.edge(Edge::Earliest, Isolation::Committed)?;
+        self.reader.assign(&[(self.state.clone(), first)]).map_err(storage("read state"))
     }
 
     fn edge(&self, edge: Edge, isolation: Isolation) -> Result<i64, JournalError> {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{Consumer, Edge, Isolation, Message, Messages, Partition, Timestamp as Stamp};
-use super::codec::{self, Origin};
-use super::{Kafka, Shared, storage};
+use super::codec::{self, HEAD_KEY, Origin};
+use super::{Kafka, Shared, load, storage};
 use crate::journal::error::JournalError;
-use crate::journal::record::{Bounds, Item, Stream};
+use crate::journal::record::{Bounds, Item, Shard, Stream};
 use crate::journal::traits::Streams;
 use crate::model::Timestamp;
 
@@ -153,6 +153,22 @@ impl Streams for Kafka {
 
     fn origin(&self) -> Result<Vec<u8>, JournalError> {
         Err(no_file())
+    }
+
+    /// Reads the whole partition, so it takes as long as a restore.
+    fn read_state(
+        &self,
+        shard: Shard,
+        from: &[u8],
+        to: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), JournalError> {
+        let latest = load::look(&self.shared, shard)?;
+        let mut found: Vec<(&[u8], &[u8])> =
+            latest.each().filter(|(key, _)| *key != HEAD_KEY && (from..to).contains(key)).collect();
+        found.sort_unstable();
+        found.into_iter().for_each(|(key, value)| each(key, value));
+        Ok(())
     }
 
     fn mark_delivered(&self, _next: u64) -> Result<(), JournalError> {

@@ -336,6 +336,19 @@ impl Streams for Memory {
         Ok(self.living()?.content.origin())
     }
 
+    fn read_state(
+        &self,
+        shard: Shard,
+        from: &[u8],
+        to: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), JournalError> {
+        let inner = self.living()?;
+        let within = inner.content.state(shard).filter(|(key, _)| (from..to).contains(key));
+        within.for_each(|(key, value)| each(key, value));
+        Ok(())
+    }
+
     /// Nothing is ever dropped here, so there is nothing to note.
     fn mark_delivered(&self, _next: u64) -> Result<(), JournalError> {
         self.living().map(drop)
