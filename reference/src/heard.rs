@@ -123,6 +123,11 @@ impl World {
         if of.version == 0 || of.version as usize > journey.live + 1 || !journey.published() {
             return;
         }
+        let definition = &journey.versions[of.version as usize - 1].definition;
+        if definition.node.iter().any(|node| node.id == of.node) {
+            let (journey, node) = (of.journey.clone(), of.node.clone());
+            self.reported.push((self.now, journey, of.version, node, kind));
+        }
         *self.receipts.entry((of.journey.clone(), kind.event_name())).or_default() += 1;
         self.rule("G13");
         let properties = json!({"journey": of.journey, "version": of.version, "node": of.node});
@@ -252,6 +257,7 @@ impl World {
                     self.rule("G5");
                 }
                 self.before_its_timer(e);
+                self.take(e, &node, &branch.to);
                 self.walk(e, branch.to, self.now);
                 return;
             }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use wayfarer::model::Timestamp;
 
+use crate::calendar::zone;
 use crate::tables::Gate;
 use crate::world::{Counts, Position, World};
 
@@ -67,6 +68,50 @@ impl World {
             (flow.at_send, flow.draining) = (now.at_send, now.draining);
         }
         all
+    }
+
+    /// What moved in each hour of each version, in words such as `entered`, `exited goal`, `W sent` and `W
+    /// to R`. An hour is that of the version's zone, and called by it, such as `2026-03-01T09:00:00+05:30`
+    /// (G40).
+    #[must_use]
+    pub fn hours(&self) -> BTreeMap<(String, u32, String), BTreeMap<String, u64>> {
+        let mut all: BTreeMap<_, BTreeMap<String, u64>> = BTreeMap::new();
+        let mut count = |at: Timestamp, journey: &str, version: u32, what: String| {
+            let hour = (journey.to_owned(), version, self.hour(at, journey, version));
+            *all.entry(hour).or_default().entry(what).or_default() += 1;
+        };
+        for it in &self.transitions {
+            let (node, detail) = (it.node.as_deref().unwrap_or("–"), it.detail.as_deref().unwrap_or("–"));
+            let mut words = Vec::new();
+            match it.what.as_str() {
+                "entered" | "converted" => words.push(it.what.clone()),
+                "sent" => words.extend(["sent".to_owned(), format!("{node} sent")]),
+                "exited" => words.extend([format!("exited {detail}"), format!("{node} exited {detail}")]),
+                "started" | "held" => words.push(format!("{node} {}", it.what)),
+                _ => {}
+            }
+            words.into_iter().for_each(|word| count(it.at, &it.journey, it.version, word));
+        }
+        for (at, journey, old, new) in &self.moves {
+            count(*at, journey, *old, "moved_out".to_owned());
+            count(*at, journey, *new, "moved_in".to_owned());
+        }
+        for (at, journey, version, from, to) in &self.taken {
+            count(*at, journey, *version, format!("{from} to {to}"));
+        }
+        for (at, journey, version, node, kind) in &self.reported {
+            count(*at, journey, *version, format!("{node} {}", kind.as_str()));
+        }
+        all
+    }
+
+    fn hour(&self, at: Timestamp, journey: &str, version: u32) -> String {
+        let journey = self.journeys.iter().find(|j| j.id == journey).expect("what moved is in a journey");
+        let zone = zone(&journey.versions[version as usize - 1].definition.zone);
+        let instant =
+            jiff::Timestamp::from_millisecond(at.0).expect("stories happen in years that have names");
+        let local = instant.to_zoned(zone.expect("zones were read when it was put"));
+        local.strftime("%Y-%m-%dT%H:00:00%:z").to_string()
     }
 
     fn movements(&self, from: Timestamp, to: Timestamp) -> BTreeMap<(String, u32), Counts> {

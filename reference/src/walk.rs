@@ -43,7 +43,10 @@ impl World {
                 return self.hold(e, target, due);
             }
             match self.start(e, &target, due) {
-                Then::Go(next) => target = next,
+                Then::Go(next) => {
+                    self.take(e, &target, &next);
+                    target = next;
+                }
                 Then::Leave(reason) => return self.end(e, reason),
                 Then::Stay => return,
             }
@@ -306,6 +309,11 @@ impl World {
             self.journey_timeout(e);
         }
         if !self.enrollments[e].ended() {
+            let node = self.enrollments[e].node.clone().expect("it is at its send node");
+            // A version may have made an exit of it, which leads nowhere.
+            if !matches!(self.node_of(e, &node), Some(NodeKind::Exit {})) {
+                self.take(e, &node, &next);
+            }
             self.walk(e, next, self.now);
         }
     }
@@ -343,16 +351,25 @@ impl World {
         }
         let cut_short =
             timed_out && !matches!(self.enrollments[e].position, Position::Waiting { hears: true, .. });
+        let mut work_is_done = true;
         let target = match self.node_of(e, &node) {
             // A version may have made a delay of a wait for events, or the other way round.
             Some(NodeKind::Delay { .. }) if cut_short => None,
             Some(NodeKind::Delay { next, .. }) => Some(self.next(e, &node, next)),
             Some(NodeKind::WaitEvent { otherwise, .. }) => otherwise,
             // A version turned the wait into another node: that one starts now.
-            _ => Some(node),
+            _ => {
+                work_is_done = false;
+                Some(node.clone())
+            }
         };
         match target {
-            Some(target) => self.walk(e, target, self.now),
+            Some(target) => {
+                if work_is_done {
+                    self.take(e, &node, &target);
+                }
+                self.walk(e, target, self.now);
+            }
             None => self.end(e, "node_timeout"),
         }
     }

@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json};
 use wayfarer::journey::definition::{Definition, Node, NodeKind, TimerPolicy};
 use wayfarer::model::Timestamp;
 use wayfarer::model::hash::shard_of;
+use wayfarer::model::input::ReceiptKind;
 use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
 
 use crate::calendar::Rate;
@@ -211,6 +212,10 @@ pub struct World {
     pub transitions: Vec<TransitionRecord>,
     /// Each refusal at the entry gate.
     pub refusals: Vec<RefusalRecord>,
+    /// Who went on from which node to which: when, journey, version, from, to.
+    pub(crate) taken: Vec<(Timestamp, String, u32, String, String)>,
+    /// Each receipt that counts: when, journey, version, node, kind.
+    pub(crate) reported: Vec<(Timestamp, String, u32, String, ReceiptKind)>,
     /// How many receipts of each kind came for a journey's messages.
     pub receipts: BTreeMap<(String, &'static str), u64>,
     /// How often each rule decided something: a property run fails if one of [`RULES`] stays zero.
@@ -246,6 +251,8 @@ impl World {
             sends: Vec::new(),
             transitions: Vec::new(),
             refusals: Vec::new(),
+            taken: Vec::new(),
+            reported: Vec::new(),
             receipts: BTreeMap::new(),
             rules: RULES.iter().map(|&r| (r, 0)).collect(),
         }
@@ -384,6 +391,12 @@ impl World {
             detail: detail.map(str::to_owned),
             until,
         });
+    }
+
+    /// The enrollment goes on from a node by one of its branches.
+    pub(crate) fn take(&mut self, e: usize, from: &str, to: &str) {
+        let (journey, version) = (self.journey_of(e).id.clone(), self.enrollments[e].version as u32 + 1);
+        self.taken.push((self.now, journey, version, from.to_owned(), to.to_owned()));
     }
 
     /// The enrollment leaves.

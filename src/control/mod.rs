@@ -10,6 +10,8 @@ pub mod lineage;
 pub mod answers;
 pub mod registry;
 pub mod fold;
+pub mod range;
+pub mod statistics;
 pub mod service;
 
 pub use command::{Act, Command, Grant, Manifest, Record};

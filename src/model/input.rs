@@ -21,6 +21,16 @@ impl ReceiptKind {
     /// Every kind, in the order in which they are counted.
     pub const ALL: [Self; 3] = [Self::Delivered, Self::Failed, Self::Clicked];
 
+    /// The word on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Failed => "failed",
+            Self::Clicked => "clicked",
+        }
+    }
+
     /// The name of the event that a receipt is to a `wait_event` branch.
     #[must_use]
     pub const fn event_name(self) -> &'static str {

@@ -1,12 +1,14 @@
 //! One story through the engine and the reference at once. The one place here that knows how either is driven.
 //!
 //! Compared after every step: sends, movements, refusals (as sets of what happened in the step: the order between
-//! users at one instant is nobody's promise), gates, who is where at which node, and the counts of every version.
-//! Entry numbers and keys are not compared, but no key may come twice.
+//! users at one instant is nobody's promise), gates, who is where at which node, and the counts of every
+//! version. At the end: the counts of every hour and day as they were committed step by step. Entry numbers
+//! and keys are not compared, but no key may come twice.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value as Json;
+use wayfarer::control::range::By;
 use wayfarer::control::{Act, Command as Asked, Fold, Manifest, Record as ControlRecord};
 use wayfarer::engine::journey_state::{JourneyState, RefusalReason};
 use wayfarer::engine::statistics::{ExitReason, Flow, NodeFlow, Place};
@@ -19,6 +21,8 @@ use wayfarer::model::hash::shard_of;
 use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
 use wayfarer_reference::workload::{MIDNIGHT, Step, Story, What};
 use wayfarer_reference::{Command, Counts, Position, World};
+
+use crate::hours::{Records, committed, days};
 
 /// The list of a journey: its rows are fed while entry is open (G8).
 #[derive(Default)]
@@ -38,6 +42,8 @@ pub(crate) struct Pair {
     control: u64,
     lists: BTreeMap<String, List>,
     keys: BTreeSet<String>,
+    /// By shard: the hours that it has committed.
+    hours: Vec<Records>,
     /// How many sends, movements and refusals of the reference were compared.
     seen: [usize; 3],
 }
@@ -57,6 +63,7 @@ impl Pair {
             control: 0,
             lists: BTreeMap::new(),
             keys: BTreeSet::new(),
+            hours: (0..story.shards).map(|_| Records::default()).collect(),
             seen: [0; 3],
         };
         let midnight = Timestamp(MIDNIGHT);
@@ -216,7 +223,8 @@ impl Pair {
         self.compare_places()?;
         self.compare_gates()?;
         self.compare_refused()?;
-        self.compare_counts()
+        self.compare_counts()?;
+        self.commit()
     }
 
     fn compare_effects(&mut self) -> Compared {
@@ -308,6 +316,25 @@ impl Pair {
             }
         }
         equal("refusals in all", &self.world.refused(), &by_engine)
+    }
+
+    /// A commit of every shard: only what it writes of hours is kept.
+    fn commit(&mut self) -> Compared {
+        for (shard, records) in self.shards.iter_mut().zip(&mut self.hours) {
+            let committing = shard.commit(records);
+            shard.committed();
+            equal("versions that are not conserved", &Vec::new(), &committing.not_conserved)?;
+        }
+        Ok(())
+    }
+
+    /// What was committed of each hour and each day, at the end: an hour that was counted never goes while
+    /// it is young.
+    pub(crate) fn compare_hours(&self) -> Compared {
+        let hours = self.world.hours();
+        let catalog = self.fold.catalog();
+        equal("hours", &hours, &committed(&self.hours, catalog, By::Hour))?;
+        equal("days", &days(&hours), &committed(&self.hours, catalog, By::Day))
     }
 
     fn compare_counts(&self) -> Compared {

@@ -19,6 +19,7 @@ fn tell(story: &Story) -> Result<(), String> {
     for step in &story.steps {
         pair.step(step).map_err(|differ| format!("at {step}\n{differ}"))?;
     }
+    pair.compare_hours().map_err(|differ| format!("at the end\n{differ}"))?;
     let now = pair.world.now();
     let _ = pair.world.flows(now, now);
     MET.with_borrow_mut(|met| {
