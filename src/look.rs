@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
-
 use crate::cli::exit;
 use crate::ctl::tables;
 use crate::journal::embedded::{Embedded, EmbeddedOptions, OpenError};
@@ -100,7 +98,7 @@ pub fn reject(directory: &Path, number: u64, raw: bool, as_json: bool) -> Result
     Ok(tables::reject(&reject, &bytes).into_bytes())
 }
 
-/// Everything told of one user, oldest first: as a table, or as JSON lines.
+/// What is kept of one user, oldest first: a line each, or as the JSON that a server answers.
 ///
 /// # Errors
 /// If it cannot be looked at.
@@ -110,13 +108,12 @@ pub fn explain(
     journey: Option<&str>,
     as_json: bool,
 ) -> Result<String, LookError> {
-    let lines = story::of_user(&open(directory)?, user, journey)?;
+    let story = story::of_user(&open(directory)?, user, journey)?;
     if as_json {
-        return Ok(lines.into_iter().map(|line| line + "\n").collect());
+        let story = serde_json::to_value(&story).expect("a story is JSON");
+        return Ok(format!("{story}\n"));
     }
-    // Each was read as JSON to know whose it is.
-    let records = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    Ok(tables::story(user, &Value::Array(records)))
+    Ok(tables::story(&story))
 }
 
 fn json(value: &impl serde::Serialize) -> String {
@@ -133,8 +130,8 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         drop(Embedded::open(directory.path(), EmbeddedOptions::default()).expect("a new journal"));
         let told = |json| explain(directory.path(), "u", None, json).expect("a journal");
-        assert_eq!(told(false), tables::story("u", &Value::Array(Vec::new())));
-        assert_eq!(told(true), "");
+        assert_eq!(told(false), "nothing is told of u\n");
+        assert_eq!(told(true), "{\"user\":\"u\",\"records\":[],\"left_out\":0}\n");
         let letters = rejects(directory.path(), 0, 10, false).expect("a journal");
         assert_eq!(letters, tables::rejects(&[]));
     }

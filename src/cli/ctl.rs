@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::DEFAULT_URL;
+use crate::control::range::By;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -18,6 +19,7 @@ Examples:
   wayfarer ctl resume welcome-back --from second-reminder --preview
   wayfarer ctl enter cart-rescue u-4711 --properties '{\"value\": 30}'
   wayfarer ctl list-upload spring-sale audience.csv
+  wayfarer ctl statistics cart-rescue --from 2026-03-01 --to 2026-03-31
 
 A verb is answered when every shard has taken it: no node starts under the old gate after that. Ends with 1 if
 it was refused (the state, the verb and what is allowed instead are printed), with 6 if some shards have not
@@ -70,6 +72,8 @@ pub enum Ctl {
     List,
     /// Show one journey: state, both gates, counts by version and node, the verbs that are allowed now
     Show(Show),
+    /// What moved in a journey in a range of dates, by version, node and day, and who is where now
+    Statistics(StatisticsArgs),
 
     /// clevertap: keep the edits of a draft
     Save(VerbArgs),
@@ -133,6 +137,26 @@ pub struct Put {
 pub struct Show {
     /// The journey's id
     pub journey: String,
+}
+
+/// What `statistics` is given.
+#[derive(Debug, Args)]
+pub struct StatisticsArgs {
+    /// The journey's id
+    pub journey: String,
+    /// From when on: a day (2026-03-01) or a full hour (2026-03-01T09:00), in the journey's zone [default:
+    /// 30 days back; by the hour 2]
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<String>,
+    /// Until when: a day, with all its hours, or a full hour, which is not in it [default: now]
+    #[arg(long, value_name = "DAY")]
+    pub to: Option<String>,
+    /// Only this version
+    #[arg(long, value_name = "NUMBER")]
+    pub version: Option<u32>,
+    /// By which buckets: hour, day
+    #[arg(long, value_name = "BUCKET", default_value_t = By::Day)]
+    pub by: By,
 }
 
 /// What a verb is given that needs nothing but a journey.

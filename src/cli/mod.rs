@@ -14,7 +14,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 pub use clap_complete::Shell;
 pub use ctl::{
     ApiEntry, CommandOptions, CopyArgs, Ctl, CtlArgs, FailArgs, Put, ReactivateArgs, ResumeArgs, Role,
-    Server, Show, UploadArgs, VerbArgs,
+    Server, Show, StatisticsArgs, UploadArgs, VerbArgs,
 };
 pub use replay::{ListFile, Mapping, ReplayArgs};
 

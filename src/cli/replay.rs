@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use crate::control::range::By;
 use crate::model::{Interval, Timestamp};
 
 pub(super) const EXAMPLES: &str = "\
@@ -14,6 +15,7 @@ Examples:
   wayfarer replay --journeys j --events e.jsonl --script operator.txt --out out --threads 8
   wayfarer replay --journeys j --events e.jsonl --list members=members.csv
   wayfarer replay --journeys j --events e.jsonl --explain u-4711
+  wayfarer replay --journeys j --events e.jsonl --statistics-by day
 
 A script has one verb a line, with its time and its journey:
   2026-03-01T09:30:00Z pause cart-rescue
@@ -21,8 +23,8 @@ A script has one verb a line, with its time and its journey:
 Its verbs are those of `wayfarer ctl`, with the options from=NODE, at=NODE, keep_held, to=ID and
 reason=TEXT; beside them are `put JOURNEY file=DEFINITION` and `enter JOURNEY user=ID`.
 A journey that the script does not publish or activate itself goes live before the first event.
---out gets sends.jsonl, transitions.jsonl, refusals.jsonl, rejects.jsonl and summary.json: the same bytes
-whatever --threads says.";
+--out gets sends.jsonl, transitions.jsonl, refusals.jsonl, rejects.jsonl and summary.json, with
+--statistics-by statistics.jsonl too: the same bytes whatever --threads says.";
 
 /// What `replay` is given.
 #[derive(Debug, Args)]
@@ -60,6 +62,11 @@ pub struct ReplayArgs {
     /// Tell this user's whole story instead of the summary
     #[arg(long, value_name = "USER")]
     pub explain: Option<String>,
+    /// Count what moved by journey, version, node and hour or day of the journey's zone: into
+    /// statistics.jsonl of
+    /// --out, else printed after the summary
+    #[arg(long, value_name = "BUCKET", conflicts_with = "explain")]
+    pub statistics_by: Option<By>,
     /// How far out of order events may be and still be sorted; what is later is counted, and taken as it
     /// comes
     #[arg(long, value_name = "DURATION", default_value = "1h")]

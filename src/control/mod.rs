@@ -12,6 +12,7 @@ pub mod registry;
 pub mod fold;
 pub mod range;
 pub mod statistics;
+pub mod story;
 pub mod service;
 
 pub use command::{Act, Command, Grant, Manifest, Record};

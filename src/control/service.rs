@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::range::{Ask, AskError};
+use super::statistics::Report;
+use super::story::StoryView;
 use super::{Record, Refused};
 use crate::engine::hold::Preview;
 use crate::lifecycle::{Gates, Verb};
@@ -93,6 +96,17 @@ pub enum CommandError {
     #[error(transparent)]
     Refused(#[from] Refused),
     /// It could not be written.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
+/// Why statistics are not told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StatisticsError {
+    /// What is asked for does not exist, or is no range.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// Nobody can tell at present.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
 }
@@ -221,11 +235,17 @@ pub trait Service: Send + Sync + 'static {
     /// If some shard does not answer in time: a part of the sum is no answer.
     fn preview(&self, journey: &str, selection: &Selection) -> Result<Option<Preview>, Unavailable>;
 
-    /// Everything told of one user: transitions and refusals as JSON lines, oldest first.
+    /// What moved in a journey in a range of dates, and who is where in it now (G40).
+    ///
+    /// # Errors
+    /// If it is not to be had, or if some shard does not answer in time: a part of the sum is no answer.
+    fn statistics(&self, journey: &str, ask: &Ask) -> Result<Report, StatisticsError>;
+
+    /// What is kept of one user, oldest first.
     ///
     /// # Errors
     /// If what is stored cannot be read now.
-    fn explain(&self, user: &str, journey: Option<&str>) -> Result<Vec<String>, Unavailable>;
+    fn explain(&self, user: &str, journey: Option<&str>) -> Result<StoryView, Unavailable>;
 
     /// Dead letters from that number on.
     ///

@@ -1,13 +1,15 @@
-//! `wayfarer explain` and `wayfarer rejects` against a running server.
+//! Looking at a running server: `wayfarer explain`, `wayfarer rejects`, `wayfarer ctl statistics`.
 
 use std::io::Write;
 
 use serde_json::json;
 
 use super::client::{Client, Failure, in_path};
-use super::{Said, finish, tables, view};
-use crate::cli::{ExplainArgs, Rejects, RejectsArgs, Source, exit};
+use super::{Said, finish, flows, path, tables, view};
+use crate::cli::{ExplainArgs, Rejects, RejectsArgs, Source, StatisticsArgs, exit};
 use crate::control::service::RejectView;
+use crate::control::statistics::Report;
+use crate::control::story::StoryView;
 use crate::http::REJECTS_MAX;
 
 /// Tells one user's story, as the server at `--url` knows it; `--directory` is not looked at.
@@ -16,8 +18,23 @@ pub fn explain(args: &ExplainArgs, out: &mut dyn Write, err: &mut dyn Write) -> 
     let Source { url, json, .. } = &args.source;
     let journey = args.journey.as_ref().map_or_else(String::new, |id| format!("?journey={}", in_path(id)));
     let answer = Client::new(url, None).get(&format!("/v1/explain/{}{journey}", in_path(&args.user)));
-    let said = answer.map(|answer| answer.said(*json, |value| tables::story(&args.user, &value["records"])));
+    let said = answer.and_then(|answer| {
+        let story: StoryView = view(&answer, &answer.value)?;
+        Ok(answer.said(*json, |_| tables::story(&story)))
+    });
     finish(said, *json, out, err)
+}
+
+/// What moved in a journey in a range of dates.
+pub(super) fn statistics(client: &Client, args: &StatisticsArgs, json: bool) -> Result<Said, Failure> {
+    let version = args.version.map(|version| version.to_string());
+    let asked = [("from", &args.from), ("to", &args.to), ("version", &version)];
+    let asked = asked.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+    let query = asked.map(|(name, value)| format!("&{name}={}", in_path(value)));
+    let query = format!("/statistics?by={}{}", args.by, query.collect::<String>());
+    let answer = client.get(&path(&args.journey, &query))?;
+    let report: Report = view(&answer, &answer.value)?;
+    Ok(answer.said(json, |_| flows::report(&report)))
 }
 
 /// Lists dead letters or shows one, as the server at `--url` has them; `--directory` is not looked at.

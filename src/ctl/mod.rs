@@ -6,6 +6,7 @@
 //! `--id` makes a repeat after a broken connection safe.
 
 mod client;
+pub(crate) mod flows;
 mod look;
 pub(crate) mod tables;
 
@@ -53,6 +54,7 @@ fn perform(client: &Client, command: &Ctl, json: bool) -> Result<Said, Failure> 
             let journey: JourneyView = view(&answer, &answer.value)?;
             Ok(answer.said(json, |_| tables::show(&journey)))
         }
+        Ctl::Statistics(args) => look::statistics(client, args, json),
         Ctl::Save(args) => act(client, "save", args, json!({}), json),
         Ctl::Publish(args) => act(client, "publish", args, json!({}), json),
         Ctl::Activate(args) => act(client, "activate", args, json!({}), json),

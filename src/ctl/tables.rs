@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use crate::control::service::{JourneyView, RejectView, VersionView};
+use crate::control::story::StoryView;
 
 /// Rows under their headings, columns apart by two blanks; numbers to the right.
-fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
+pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([headings[column].chars().count()]).max().unwrap_or(0)
@@ -37,7 +38,7 @@ fn dash(text: Option<&str>) -> String {
 }
 
 /// Without what a terminal would obey.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -187,28 +188,19 @@ pub(super) fn preview(value: &Value) -> String {
 }
 
 /// One user's story, a line a record.
-pub(crate) fn story(user: &str, records: &Value) -> String {
-    let records = records.as_array().map_or(&[][..], Vec::as_slice);
-    if records.is_empty() {
-        return format!("nothing is told of {}\n", printable(user));
+pub(crate) fn story(story: &StoryView) -> String {
+    let user = printable(&story.user);
+    if story.records.is_empty() {
+        return format!("nothing is told of {user}\n");
     }
-    let text = |record: &Value, key: &str| record[key].as_str().map(printable).unwrap_or_default();
-    let row = |record: &Value| {
-        let mut what = text(record, "what");
-        let refused = record["reason"].is_string();
-        if refused {
-            what = format!("refused: {} ({})", text(record, "reason"), text(record, "state"));
-        }
-        let mut more: Vec<String> = ["node", "detail"].map(|key| text(record, key)).into();
-        if let Some(until) = record["until"].as_str() {
-            more.push(format!("until {}", printable(until)));
-        }
-        more.retain(|part| !part.is_empty());
-        let version =
-            record["version"].as_u64().map_or_else(|| "–".to_owned(), |version| version.to_string());
-        vec![text(record, "at"), text(record, "journey"), version, what, more.join(", ")]
+    let mut text = match story.left_out {
+        0 => String::new(),
+        older => format!("{older} older records of {user} are left out\n"),
     };
-    table(&["at", "journey", "version", "what", ""], &records.iter().map(row).collect::<Vec<_>>())
+    for chapter in &story.records {
+        text += &format!("{}\n", printable(&chapter.to_string()));
+    }
+    text
 }
 
 /// Dead letters, one line each.

@@ -208,6 +208,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/v1/journeys/{id}/entries", post(people::enter))
         .route("/v1/journeys/{id}/users/{user}", delete(people::remove))
         .route("/v1/journeys/{id}/list", put(list::upload))
+        .route("/v1/journeys/{id}/statistics", get(look::statistics))
         .route("/v1/journeys/{id}/{verb}", post(journeys::act))
         .route("/v1/explain/{user}", get(look::explain))
         .route("/v1/rejects", get(look::rejects))

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::control::Refused;
-use crate::control::service::{CommandError, Unavailable};
+use crate::control::range::AskError;
+use crate::control::service::{CommandError, StatisticsError, Unavailable};
 use crate::lifecycle::{Verb, Why};
 
 /// An answer that can be given again: status and JSON.
@@ -160,6 +161,30 @@ impl IntoResponse for ApiError {
 impl From<Unavailable> for ApiError {
     fn from(unavailable: Unavailable) -> Self {
         Self::busy("unavailable", unavailable.to_string())
+    }
+}
+
+impl From<AskError> for ApiError {
+    fn from(error: AskError) -> Self {
+        let message = error.to_string();
+        match error {
+            AskError::NoJourney(_) => Self::absent("no_such_journey", message),
+            AskError::NoVersion { .. } => Self::absent("no_such_version", message),
+            AskError::By(_) => Self::bad("bad_by", message),
+            AskError::Form { .. } | AskError::NotWhole { .. } | AskError::Order { .. } => {
+                Self::bad("bad_range", message)
+            }
+            AskError::TooMany { .. } => Self::unfit("too_many_buckets", message),
+        }
+    }
+}
+
+impl From<StatisticsError> for ApiError {
+    fn from(error: StatisticsError) -> Self {
+        match error {
+            StatisticsError::Ask(error) => error.into(),
+            StatisticsError::Unavailable(unavailable) => unavailable.into(),
+        }
     }
 }
 

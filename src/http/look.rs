@@ -1,16 +1,16 @@
-//! What can be looked at: one user's story, dead letters, health, metrics.
+//! What can be looked at: what moved in a journey, one user's story, dead letters, health, metrics.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::app::{App, Deadline, Pool};
 use super::error::{ApiError, Reply};
 use super::names::{self, shown};
 use super::parts::{InPath, query};
+use crate::control::range::{Ask, By};
 use crate::metrics::CONTENT_TYPE;
 
 type Answer = Result<Reply, ApiError>;
@@ -40,10 +40,39 @@ pub(super) async fn explain(
         if let Some(journey) = &journey {
             app.known(journey)?;
         }
-        let lines = app.service().explain(&user, journey.as_deref())?;
-        let records: Vec<_> = lines.into_iter().filter_map(|line| RawValue::from_string(line).ok()).collect();
-        let records = serde_json::to_value(records).expect("what was JSON is JSON");
-        Ok(Reply::ok(&json!({ "user": user, "records": records })))
+        let story = app.service().explain(&user, journey.as_deref())?;
+        Ok(Reply::ok(&serde_json::to_value(story).expect("a story is JSON")))
+    })
+    .await
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StatisticsQuery {
+    from: Option<String>,
+    to: Option<String>,
+    version: Option<String>,
+    by: Option<String>,
+}
+
+/// What moved in a journey in a range of dates, by version, node and bucket, and who is where now (G40).
+pub(super) async fn statistics(
+    State(app): State<App>,
+    deadline: Deadline,
+    path: InPath,
+    request: Request,
+) -> Answer {
+    let journey = path.journey()?;
+    let allowed = "from=DAY, to=DAY, version=NUMBER, by=hour or by=day";
+    let StatisticsQuery { from, to, version, by } = query(request.uri(), allowed)?;
+    let version =
+        version.map(|text| number("version", Some(&text), 1, u64::from(u32::MAX), 1)).transpose()?;
+    let by = by.as_deref().map(str::parse::<By>).transpose()?.unwrap_or_default();
+    let version = version.and_then(|version| u32::try_from(version).ok());
+    let ask = Ask { from, to, version, by };
+    app.blocking(Pool::Operators, deadline, move |app| {
+        let report = app.service().statistics(&journey, &ask)?;
+        Ok(Reply::ok(&serde_json::to_value(report).expect("a report is JSON")))
     })
     .await
 }

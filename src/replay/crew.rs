@@ -13,9 +13,12 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::intake::{Round, SHARDS};
 use super::story::Story;
+use crate::control::range::By;
+use crate::control::statistics::Tally;
 use crate::engine::journey_state::JourneyState;
+use crate::engine::statistics::Statistics;
 use crate::engine::{Effects, Epoch, Input, Record, Setup, Shard};
-use crate::journey::catalog::JourneyIndex;
+use crate::journey::catalog::{JourneyIndex, PlanIndex};
 use crate::model::hash::shard_of;
 use crate::model::{Interval, Timestamp};
 
@@ -63,6 +66,14 @@ pub(super) struct Done {
     pub(super) story: Option<Story>,
 }
 
+/// What all threads have when all is done.
+pub(super) struct Finished {
+    /// The shards, by number.
+    pub(super) shards: Vec<Done>,
+    /// What moved in each bucket, if that was wanted.
+    pub(super) tally: Option<Tally>,
+}
+
 /// What the threads are to hand over besides statistics.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Wanted {
@@ -70,13 +81,15 @@ pub(super) struct Wanted {
     pub(super) lines: bool,
     /// The story of this user.
     pub(super) story: Option<String>,
+    /// What moved by these buckets.
+    pub(super) statistics: Option<By>,
 }
 
 struct Member {
     orders: Sender<Order>,
     answers: Receiver<Answer>,
     decided: Receiver<Vec<Decided>>,
-    done: Receiver<Vec<Done>>,
+    done: Receiver<(Vec<Done>, Option<Tally>)>,
 }
 
 /// The threads.
@@ -171,16 +184,22 @@ impl Crew {
         all
     }
 
-    /// Ends the threads: the shards by number.
-    pub(super) fn finish(self) -> Vec<Done> {
-        let mut done = Vec::new();
+    /// Ends the threads.
+    pub(super) fn finish(self) -> Finished {
+        let (mut done, mut all) = (Vec::new(), None::<Tally>);
         for Member { orders, answers: _, decided: _, done: handed } in self.members {
             drop(orders);
-            done.push(handed.recv().expect(ALIVE).into_iter());
+            let (shards, tally) = handed.recv().expect(ALIVE);
+            done.push(shards.into_iter());
+            match (&mut all, tally) {
+                (Some(all), Some(tally)) => all.merge(&tally),
+                (all, tally) => *all = tally,
+            }
         }
         // Thread t has the shards t, t + threads, and so on.
         let threads = done.len();
-        (0..usize::from(SHARDS)).filter_map(|shard| done[shard % threads].next()).collect()
+        let shards = (0..usize::from(SHARDS)).filter_map(|shard| done[shard % threads].next()).collect();
+        Finished { shards, tally: all }
     }
 }
 
@@ -196,6 +215,7 @@ struct Thread {
     number: usize,
     threads: usize,
     keeps_lines: bool,
+    tally: Option<Tally>,
     seats: Vec<Seat>,
     answers: Sender<Answer>,
     decided: Sender<Vec<Decided>>,
@@ -218,7 +238,8 @@ impl Thread {
             Seat { number: shard, shard: Shard::new(Setup::of(shard, SHARDS)), effects, story }
         };
         let seats = (number..usize::from(SHARDS)).step_by(threads).map(seat).collect();
-        Self { number, threads, keeps_lines: wanted.lines, seats, answers, decided }
+        let tally = wanted.statistics.map(Tally::new);
+        Self { number, threads, keeps_lines: wanted.lines, tally, seats, answers, decided }
     }
 
     fn obey(&mut self, order: Order) {
@@ -242,6 +263,9 @@ impl Thread {
             Order::Collect => return self.collect(),
         }
         for seat in &mut self.seats {
+            if let Some(tally) = &mut self.tally {
+                seat.closed_hours(tally);
+            }
             // There is no journal that could refuse: what was decided stands, and need not be kept for an
             // undo.
             seat.shard.committed();
@@ -275,9 +299,12 @@ impl Thread {
         let _ = self.decided.send(self.seats.iter_mut().map(of).collect());
     }
 
-    fn done(self) -> Vec<Done> {
+    fn done(mut self) -> (Vec<Done>, Option<Tally>) {
+        if let Some(tally) = &mut self.tally {
+            self.seats.iter().for_each(|seat| seat.open_hours(tally));
+        }
         let of = |seat: Seat| Done { shard: seat.shard, story: seat.story };
-        self.seats.into_iter().map(of).collect()
+        (self.seats.into_iter().map(of).collect(), self.tally)
     }
 }
 
@@ -295,6 +322,25 @@ impl Seat {
         self.handle(epoch.at, Input::Epoch(epoch));
         while self.shard.is_releasing() {
             self.handle(epoch.at, Input::Release { max: RELEASE_TURN });
+        }
+    }
+
+    /// Counts the hours that were closed by what was just done.
+    fn closed_hours(&self, tally: &mut Tally) {
+        let catalog = self.shard.catalog();
+        for (plan, hour, row) in self.shard.closed_hours() {
+            tally.add(plan, hour, &catalog.plan(plan).zone, row);
+        }
+    }
+
+    /// Counts the hours that are open when all is done.
+    fn open_hours(&self, tally: &mut Tally) {
+        let catalog = self.shard.catalog();
+        for plan in 0..catalog.plan_count() as PlanIndex {
+            let open = self.shard.statistics(plan).and_then(Statistics::open_hour);
+            if let Some((hour, row)) = open {
+                tally.add(plan, hour, &catalog.plan(plan).zone, row);
+            }
         }
     }
 

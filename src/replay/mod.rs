@@ -28,20 +28,22 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, bounded};
 
-use self::crew::{Crew, Done, Wanted};
+use self::crew::{Crew, Finished, Wanted};
 use self::intake::{Intake, Round};
 use self::interest::Interest;
 use self::output::Output;
 use self::script::{Line, Order};
 use self::stage::Stage;
 use crate::cli::{ReplayArgs, exit};
+use crate::control::statistics;
+use crate::control::story::Chapter;
+use crate::ctl::flows;
 use crate::ingest::reader::{Format, Mapping, Reader, open};
 use crate::journey::definition::Definition;
 use crate::journey::source::load_directory;
 
 pub use error::ReplayError;
 pub use intake::Counts;
-pub use story::{Chapter, Happening};
 pub use summary::{JourneySummary, Summary, VersionSummary};
 
 /// Rounds that may be read ahead of the clock.
@@ -70,6 +72,8 @@ pub fn run(args: &ReplayArgs, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
 struct Told {
     summary: Summary,
     story: Vec<Chapter>,
+    /// What moved in each bucket, if that was asked for.
+    statistics: Option<Vec<statistics::Line>>,
     warnings: Vec<String>,
 }
 
@@ -95,14 +99,31 @@ impl Told {
     }
 }
 
+/// The summary as JSON for the standard output.
+#[derive(serde::Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    summary: &'a Summary,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statistics: Option<&'a [statistics::Line]>,
+}
+
 fn tell(args: &ReplayArgs, told: &Told, out: &mut dyn Write) -> io::Result<()> {
+    // What went into a file need not be seen: by the hour it may be long.
+    let printed = told.statistics.as_deref().filter(|_| args.out.is_none());
     match (&args.explain, args.json) {
-        (None, false) => write!(out, "{}", told.summary)?,
+        (None, false) => {
+            write!(out, "{}", told.summary)?;
+            if let Some(lines) = printed {
+                write!(out, "\n{}", flows::lines(lines))?;
+            }
+        }
         (None, true) => {
-            serde_json::to_writer_pretty(&mut *out, &told.summary)?;
+            let told = Printed { summary: &told.summary, statistics: printed };
+            serde_json::to_writer_pretty(&mut *out, &told)?;
             writeln!(out)?;
         }
-        (Some(user), false) if told.story.iter().all(|c| matches!(c.what, Happening::Verb { .. })) => {
+        (Some(user), false) if told.story.iter().all(|c| matches!(c, Chapter::Verb { .. })) => {
             writeln!(out, "{user}: nothing came in, and no journey had to do with this user")?;
         }
         (Some(_), json) => {
@@ -125,11 +146,13 @@ fn replay(args: &ReplayArgs, err: &mut dyn Write) -> Result<Told, ReplayError> {
     let lists = lists::read(&args.list)?;
     let interest = interest(&definitions, &script, args.explain.as_deref())?;
     let reader = reader(args)?;
-    let output = args.out.as_deref().map(Output::create).transpose()?;
+    let output =
+        args.out.as_deref().map(|out| Output::create(out, args.statistics_by.is_some())).transpose()?;
     let mut intake = Intake::new(reader, Arc::new(interest), args.late, output.is_some());
     let cores = || thread::available_parallelism().map_or(1, usize::from).min(64);
     let threads = args.threads.map_or_else(cores, |threads| threads as usize);
-    let wanted = Wanted { lines: output.is_some(), story: args.explain.clone() };
+    let lines = output.is_some();
+    let wanted = Wanted { lines, story: args.explain.clone(), statistics: args.statistics_by };
     let began = Instant::now();
     let bar = progress();
     let (told, output) = thread::scope(|scope| {
@@ -155,7 +178,7 @@ fn replay(args: &ReplayArgs, err: &mut dyn Write) -> Result<Told, ReplayError> {
     if let Some(output) = output {
         let mut summary = serde_json::to_vec_pretty(&told.summary).expect("a summary is JSON");
         summary.push(b'\n');
-        output.finish(&summary)?;
+        output.finish(&summary, told.statistics.as_deref())?;
     }
     let (seconds, lines) = (began.elapsed().as_secs_f64(), told.summary.events.lines);
     let _ =
@@ -181,17 +204,18 @@ fn play(
     bar.set_message("the timers that are left");
     let until = stage.run_on()?;
     let Stage { crew, fold, output, refused, warnings, verbs, .. } = stage;
-    let mut done: Vec<Done> = crew.finish();
-    let summary = Summary::of(counts, until, &fold, refused, &done);
-    let own = done.iter_mut().find_map(|done| done.story.take());
+    let Finished { mut shards, tally } = crew.finish();
+    let summary = Summary::of(counts, until, &fold, refused, &shards);
+    let statistics = tally.map(|tally| tally.lines(fold.catalog()));
+    let own = shards.iter_mut().find_map(|done| done.story.take());
     let mut story: Vec<Chapter> = Vec::new();
     if let Some(own) = own {
         // A verb comes before all else of its instant.
         story = verbs;
         story.extend(own.chapters);
-        story.sort_by_key(|chapter| chapter.at);
+        story.sort_by_key(Chapter::at);
     }
-    Ok((Told { summary, story, warnings }, output))
+    Ok((Told { summary, story, statistics, warnings }, output))
 }
 
 /// The journeys of a directory; warnings go to `err`.

@@ -10,13 +10,22 @@ use std::path::{Path, PathBuf};
 
 use super::crew::Decided;
 use super::error::ReplayError;
+use crate::control::statistics::Line;
 use crate::engine::effects::Lines;
 
-/// The files, in the order of [`Output::write`]'s parts; `summary.json` is written at the end.
-const NAMES: [&str; 5] =
-    ["sends.jsonl", "transitions.jsonl", "refusals.jsonl", "rejects.jsonl", "summary.json"];
+/// The files, in the order of [`Output::write`]'s parts; the last two are written at the end, and the last
+/// one only if it is asked for.
+const NAMES: [&str; 6] = [
+    "sends.jsonl",
+    "transitions.jsonl",
+    "refusals.jsonl",
+    "rejects.jsonl",
+    "summary.json",
+    "statistics.jsonl",
+];
 const REJECTS: usize = 3;
 const SUMMARY: usize = 4;
+const STATISTICS: usize = 5;
 
 /// The open files.
 pub(super) struct Output {
@@ -50,11 +59,12 @@ enum Stamp {
 const STAMP_BYTES: usize = "2026-03-01T09:30:00.000Z".len();
 
 impl Output {
-    /// Makes the directory and the files; what an earlier replay left there is removed.
+    /// Makes the directory and the files, with that of statistics or without; what an earlier replay left
+    /// there is removed.
     ///
     /// # Errors
     /// If one of them cannot be made.
-    pub(super) fn create(directory: &Path) -> Result<Self, ReplayError> {
+    pub(super) fn create(directory: &Path, statistics: bool) -> Result<Self, ReplayError> {
         fs::create_dir_all(directory).map_err(|error| ReplayError::file(directory, "made", &error))?;
         let mut output = Self {
             directory: directory.to_owned(),
@@ -63,13 +73,16 @@ impl Output {
             merged: Vec::new(),
             finished: false,
         };
-        for name in NAMES {
+        for (number, name) in NAMES.into_iter().enumerate() {
             let whole = directory.join(name);
             match fs::remove_file(&whole) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(ReplayError::file(&whole, "replaced", &error));
                 }
                 _ => {}
+            }
+            if number == STATISTICS && !statistics {
+                continue;
             }
             let path = partial(directory, name);
             let file = File::create(&path).map_err(|error| ReplayError::file(&path, "written", &error))?;
@@ -124,19 +137,25 @@ impl Output {
         written.map_err(|error| ReplayError::file(&partial(&self.directory, NAMES[file]), "written", &error))
     }
 
-    /// Writes the summary and gives every file its name.
+    /// Writes the summary, and what moved in each bucket, and gives every file its name.
     ///
     /// # Errors
     /// If the disk does not take it all; the names are not given then.
-    pub(super) fn finish(mut self, summary: &[u8]) -> Result<(), ReplayError> {
+    pub(super) fn finish(mut self, summary: &[u8], statistics: Option<&[Line]>) -> Result<(), ReplayError> {
         self.put(SUMMARY, summary)?;
+        for line in statistics.into_iter().flatten() {
+            let mut line = serde_json::to_vec(line).expect("counts are JSON");
+            line.push(b'\n');
+            self.put(STATISTICS, &line)?;
+        }
+        let files = self.files.len();
         for (mut file, name) in std::mem::take(&mut self.files).into_iter().zip(NAMES) {
             let path = partial(&self.directory, name);
             let failed = |error: &io::Error| ReplayError::file(&path, "written", error);
             file.flush().map_err(|error| failed(&error))?;
             file.get_ref().sync_all().map_err(|error| failed(&error))?;
         }
-        for name in NAMES {
+        for name in &NAMES[..files] {
             let path = self.directory.join(name);
             fs::rename(partial(&self.directory, name), &path)
                 .map_err(|error| ReplayError::file(&path, "written", &error))?;

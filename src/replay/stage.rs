@@ -16,7 +16,7 @@ use super::limits::Limits;
 use super::lists::Rows;
 use super::output::Output;
 use super::script::{Line, Order};
-use super::story::{Chapter, Happening};
+use crate::control::story::Chapter;
 use crate::control::{Act, Command, Fold, Manifest, Record, Refused};
 use crate::engine::Entry;
 use crate::journey::definition::Definition;
@@ -305,7 +305,7 @@ impl Stage {
             Ok(_) => format!("{what}{}", gates.unwrap_or_default()),
             Err(refused) => format!("{what} refused: {refused}"),
         };
-        self.verbs.push(Chapter { at, what: Happening::Verb { journey: journey.to_owned(), text } });
+        self.verbs.push(Chapter::Verb { at, journey: journey.to_owned(), text });
         let (epoch, _) = applied?;
         self.crew.epoch(epoch);
         Ok(())

@@ -12,8 +12,9 @@ use crossbeam::channel::{Receiver, Select, Sender, TryRecvError, bounded, unboun
 use super::desk::Step;
 use super::feed::Lines;
 use super::open::Restored;
+use crate::control::statistics::NodesNow;
 use crate::engine::hold::Preview;
-use crate::journey::catalog::JourneyIndex;
+use crate::journey::catalog::{JourneyIndex, PlanIndex};
 use crate::model::input::Selection;
 
 /// How many pieces of a followed file wait for a worker before its reader waits.
@@ -26,8 +27,19 @@ pub enum Message {
     Step(Arc<Step>),
     /// What would a release do in these shards?
     Preview(JourneyIndex, Selection, Sender<Preview>),
+    /// Who is where now, in these versions?
+    Places(Arc<[PlanIndex]>, Sender<Places>),
     /// Finish the turn, commit, end.
     Stop,
+}
+
+/// Who is where in the shards of one worker.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// How many shards those are.
+    pub shards: usize,
+    /// By version, in the order asked, by node.
+    pub versions: Vec<NodesNow>,
 }
 
 /// Where others put what a worker is to know; clones are the same.

@@ -25,6 +25,7 @@ mod publish;
 pub mod pool;
 pub mod running;
 mod tail;
+mod lookback;
 pub mod story;
 pub mod steward;
 pub mod sources;

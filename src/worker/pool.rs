@@ -15,7 +15,7 @@ use super::clock;
 use super::cycle::{Cycle, Failure, Options, Turn};
 use super::feed::{FileClock, Mark};
 use super::inbox::{Inbox, Message};
-use super::publish::Publisher;
+use super::publish::{self, Publisher};
 use super::restorers::Restorers;
 use crate::engine::cycle::UNTIMED_SOURCES;
 use crate::journal::{ControlLog, Group, Journal};
@@ -189,6 +189,9 @@ impl<J: Journal> Worker<J> {
                     for (_, shard) in self.cycle.shards() {
                         let _ = answer.send(shard.preview(journey, &selection));
                     }
+                }
+                Message::Places(plans, answer) => {
+                    let _ = answer.send(publish::places(&self.cycle, &plans));
                 }
             }
         }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use super::board::Board;
 use super::cycle::Cycle;
+use super::inbox::Places;
 use super::view::{Counts, Refusals, ShardView};
+use crate::control::statistics::NodesNow;
+use crate::engine::Shard;
 use crate::engine::journey_state::RefusalReason;
-use crate::engine::statistics::ExitReason;
+use crate::engine::statistics::{ExitReason, Place};
 use crate::journal::{Group, Journal, View};
 use crate::journey::catalog::{Catalog, JourneyIndex, PlanIndex};
 use crate::metrics::{self, Hub, JourneyCounts};
@@ -97,6 +100,24 @@ impl Publisher {
         (gauges.users, gauges.timers) = (users as u64, timers as u64);
         gauges.duplicate_window_secs = window;
     }
+}
+
+/// Who is where in these versions, over a worker's shards.
+pub(super) fn places<J: Journal>(cycle: &Cycle<J>, plans: &[PlanIndex]) -> Places {
+    let shards: Vec<&Shard> = cycle.shards().map(|(_, shard)| shard).collect();
+    let of = |plan: &PlanIndex| {
+        let mut nodes = NodesNow::new();
+        for (shard, statistics) in shards.iter().filter_map(|s| Some((s, s.statistics(*plan)?))) {
+            nodes.resize(shard.catalog().plan(*plan).nodes.len(), [0; Place::ALL.len()]);
+            for (node, places) in (0..).zip(&mut nodes) {
+                for place in Place::ALL {
+                    places[place as usize] += statistics.at_node(node, place);
+                }
+            }
+        }
+        nodes
+    };
+    Places { shards: shards.len(), versions: plans.iter().map(of).collect() }
 }
 
 /// A version for the metrics. A journey's refusals are shown with its live version.

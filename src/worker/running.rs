@@ -14,13 +14,16 @@ use super::board::Board;
 use super::clock;
 use super::desk::{Desk, DeskError, Stored};
 use super::inbox::{Message, Sending};
-use super::story;
 use super::view::Counts;
+use super::{lookback, story};
 use crate::control::fold::Fold;
+use crate::control::range::Ask;
 use crate::control::service::{
-    Accepted, AcceptedKind, Answer, CommandError, Health, JourneyView, RejectView, Service, Unavailable,
-    Waiting,
+    Accepted, AcceptedKind, Answer, CommandError, Health, JourneyView, RejectView, Service, StatisticsError,
+    Unavailable, Waiting,
 };
+use crate::control::statistics::{Asked, NodesNow, Report};
+use crate::control::story::StoryView;
 use crate::control::{Command, Lineage, Manifest, Record, Refused};
 use crate::engine::hold::Preview;
 use crate::engine::journey_state::RefusalReason;
@@ -37,8 +40,8 @@ const FOLD_WAIT: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How many answers are remembered for those who wait for theirs: each is asked for at once.
 const ANSWERS_MAX: usize = 4_096;
-/// How long workers may take to answer what a release would do.
-const PREVIEW_WAIT: Duration = Duration::from_secs(2);
+/// How long workers may take to answer a question about their shards.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
 
 /// The running process. Shared by everybody who asks something of it.
 #[derive(Debug)]
@@ -242,6 +245,36 @@ impl<L: Log> Running<L> {
         Ok(ranges.into_iter().map(Option::unwrap_or_default).collect())
     }
 
+    /// Who is where now, by node of these versions.
+    fn places(&self, plans: &[PlanIndex]) -> Result<BTreeMap<PlanIndex, NodesNow>, Unavailable> {
+        let (answer, answers) = unbounded();
+        let asked: Arc<[PlanIndex]> = plans.into();
+        self.tell_all(|| Message::Places(Arc::clone(&asked), answer.clone()));
+        drop(answer);
+        let until = Instant::now() + ANSWER_WAIT;
+        let (mut all, mut answered) = (BTreeMap::<PlanIndex, NodesNow>::new(), 0);
+        while let Ok(share) = answers.recv_deadline(until) {
+            for (plan, nodes) in plans.iter().zip(share.versions) {
+                let sum = all.entry(*plan).or_default();
+                sum.resize(sum.len().max(nodes.len()), Default::default());
+                for (sum, node) in sum.iter_mut().zip(nodes) {
+                    sum.iter_mut().zip(node).for_each(|(sum, n)| *sum += n);
+                }
+            }
+            answered += share.shards;
+        }
+        self.all_answered(answered)?;
+        Ok(all)
+    }
+
+    fn all_answered(&self, answered: usize) -> Result<(), Unavailable> {
+        let all = self.shards();
+        if answered < all {
+            return Err(Unavailable(format!("{answered} of {all} shards said what they hold")));
+        }
+        Ok(())
+    }
+
     fn view(&self, fold: &Fold, number: usize, lineage: &Lineage) -> JourneyView {
         let now = clock::wall();
         let journey = number as JourneyIndex;
@@ -300,7 +333,7 @@ fn unavailable(why: &dyn ToString) -> CommandError {
     CommandError::Unavailable(Unavailable(why.to_string()))
 }
 
-fn unreadable(what: &str, error: &JournalError) -> Unavailable {
+pub(super) fn unreadable(what: &str, error: &JournalError) -> Unavailable {
     tracing::error!(%error, "{what} cannot be read");
     Unavailable(format!("{what} cannot be read: {error}"))
 }
@@ -376,21 +409,27 @@ impl<L: Log> Service for Running<L> {
         let (answer, answers) = unbounded();
         self.tell_all(|| Message::Preview(index, selection.clone(), answer.clone()));
         drop(answer);
-        let until = Instant::now() + PREVIEW_WAIT;
+        let until = Instant::now() + ANSWER_WAIT;
         let (mut all, mut answered) = (Preview { users: 0, oldest_due: None }, 0);
         while let Ok(share) = answers.recv_deadline(until) {
             all.users += share.users;
             all.oldest_due = [all.oldest_due, share.oldest_due].into_iter().flatten().min();
             answered += 1;
         }
-        if answered < self.shards() {
-            let all = self.shards();
-            return Err(Unavailable(format!("{answered} of {all} shards said what they hold")));
-        }
+        self.all_answered(answered)?;
         Ok(Some(all))
     }
 
-    fn explain(&self, user: &str, journey: Option<&str>) -> Result<Vec<String>, Unavailable> {
+    fn statistics(&self, journey: &str, ask: &Ask) -> Result<Report, StatisticsError> {
+        let now = clock::wall();
+        let asked = self.with_fold(|fold| Asked::of(fold, journey, ask, now))?;
+        // Hours are read as they were committed last, which no worker is asked for.
+        let tally = lookback::tally(&self.log, self.shards, &asked)?;
+        let places = self.places(&asked.plans)?;
+        Ok(asked.answer(&tally, &places))
+    }
+
+    fn explain(&self, user: &str, journey: Option<&str>) -> Result<StoryView, Unavailable> {
         story::of_user(&self.log, user, journey).map_err(|e| unreadable("the stored movements", &e))
     }
 

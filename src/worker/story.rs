@@ -1,52 +1,73 @@
 //! What the journal has kept of one user, and of inputs that were no events.
 
+use serde::de::DeserializeOwned;
+
 use crate::control::service::RejectView;
+use crate::control::story::{StoryView, weave};
 use crate::journal::{JournalError, Reject, Source, Stream, Streams};
-use crate::model::Timestamp;
+use crate::model::hash::user_hash;
+use crate::model::wire::{RefusalRecord, SendRecord, TransitionRecord, user_of};
 
-/// How many items are read at once.
-const ITEMS_AT_ONCE: usize = 4096;
+/// The most records of one kind that are told of one user: the newest. A story is read by people.
+pub const RECORDS_MAX: usize = 10_000;
 
-#[derive(serde::Deserialize)]
-struct Told<'a> {
-    at: Timestamp,
-    #[serde(borrow)]
-    journey: std::borrow::Cow<'a, str>,
-    #[serde(borrow)]
-    user: std::borrow::Cow<'a, str>,
-}
-
-/// Everything told of one user, movements and refusals, as JSON lines, oldest first.
+/// What is kept of one user, oldest first: each qualification, refusal, node, timer and hold, and each
+/// message.
 ///
-/// Reads all that is kept: it is for people who ask about a user, not for programs.
+/// Costs what the journal's index makes of it, and not a reading of all that is kept.
 ///
 /// # Errors
 /// If the streams cannot be read.
-pub fn of_user(log: &impl Streams, user: &str, journey: Option<&str>) -> Result<Vec<String>, JournalError> {
-    let mut found: Vec<(Timestamp, u8, u64, String)> = Vec::new();
-    let name = serde_json::to_string(user).expect("a text is JSON");
-    let finder = memchr::memmem::Finder::new(name.trim_matches('"').as_bytes());
-    for (place, stream) in [(1, Stream::Transitions), (0, Stream::Refusals)] {
-        let mut from = log.bounds(stream)?.first;
-        loop {
-            let next = log.read_stream(stream, from, ITEMS_AT_ONCE, &mut |item| {
-                if finder.find(item.bytes).is_none() {
-                    return;
-                }
-                let Ok(told) = serde_json::from_slice::<Told<'_>>(item.bytes) else { return };
-                if told.user == user && journey.is_none_or(|journey| told.journey == journey) {
-                    let line = String::from_utf8_lossy(item.bytes).into_owned();
-                    found.push((told.at, place, item.number, line));
-                }
-            })?;
-            if next == from {
+pub fn of_user(log: &impl Streams, user: &str, journey: Option<&str>) -> Result<StoryView, JournalError> {
+    let mut left_out = 0;
+    let asked = Asked { user, journey };
+    let left = &mut left_out;
+    let moves = asked.of(log, Stream::Transitions, |moved: &TransitionRecord| &moved.journey, left)?;
+    let sends = asked.of(log, Stream::Sends, |sent: &SendRecord| &sent.journey, left)?;
+    let refusals = asked.of(log, Stream::Refusals, |refused: &RefusalRecord| &refused.journey, left)?;
+    Ok(StoryView { user: user.to_owned(), records: weave(moves, sends, refusals), left_out })
+}
+
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    user: &'a str,
+    journey: Option<&'a str>,
+}
+
+impl Asked<'_> {
+    /// The newest records of one kind, oldest first; adds those that there are beside them to `left_out`.
+    fn of<T: DeserializeOwned>(
+        self,
+        log: &impl Streams,
+        stream: Stream,
+        journey_of: impl Fn(&T) -> &String,
+        left_out: &mut u64,
+    ) -> Result<Vec<T>, JournalError> {
+        let numbers = log.numbers_of(stream, user_hash(self.user))?;
+        let mut found: Vec<T> = Vec::new();
+        for (older, number) in numbers.iter().enumerate().rev() {
+            if found.len() == RECORDS_MAX {
+                *left_out += older as u64 + 1;
                 break;
             }
-            from = next;
+            let mut line = Vec::new();
+            match log.read_stream(stream, *number, 1, &mut |item| line.extend_from_slice(item.bytes)) {
+                // Retention was faster, and what is older is gone too.
+                Err(JournalError::Gone { .. }) => break,
+                other => drop(other?),
+            }
+            if user_of(&line).is_none_or(|user| user != self.user) {
+                continue;
+            }
+            let record: T = serde_json::from_slice(&line)
+                .map_err(|e| JournalError::corrupt(format!("line {number} about a user"), e.to_string()))?;
+            if self.journey.is_none_or(|journey| journey_of(&record) == journey) {
+                found.push(record);
+            }
         }
+        found.reverse();
+        Ok(found)
     }
-    found.sort();
-    Ok(found.into_iter().map(|(_, _, _, line)| line).collect())
 }
 
 /// At most `max` dead letters from number `from` on; those that are no longer kept are passed over.

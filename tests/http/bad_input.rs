@@ -289,3 +289,66 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
+
+/// G40: each class of what is no range, no version and no bucket.
+#[test]
+fn every_bad_request_for_statistics_is_refused_with_its_reason() {
+    let (server, _memory, client) = start(|_| {});
+    client.put_sample("cart-rescue");
+    client.json("POST", "/v1/journeys/cart-rescue/publish", "");
+    for (query, status, code, part) in [
+        (
+            "cart-rescue/statistics?from=yesterday",
+            400,
+            "bad_range",
+            "from is \"yesterday\"; allowed are a day",
+        ),
+        ("cart-rescue/statistics?to=2026-02-30", 400, "bad_range", "to is \"2026-02-30\""),
+        (
+            "cart-rescue/statistics?from=2026-03-01T09:10",
+            400,
+            "bad_range",
+            "T09:00:00+05:30 or 2026-03-01T10:00",
+        ),
+        ("cart-rescue/statistics?from=2026-03-01T09:00+05:30", 400, "bad_range", "written as %2B"),
+        ("cart-rescue/statistics?from=2026-03-02&to=2026-03-01", 400, "bad_range", "is not after"),
+        (
+            "cart-rescue/statistics?from=2000-01-01",
+            422,
+            "too_many_buckets",
+            "more than 1000 buckets of one day",
+        ),
+        (
+            "cart-rescue/statistics?from=2025-12-01&by=hour",
+            422,
+            "too_many_buckets",
+            "ask for less time, or by day",
+        ),
+        ("cart-rescue/statistics?by=week", 400, "bad_by", "allowed are hour and day"),
+        (
+            "cart-rescue/statistics?version=0",
+            400,
+            "out_of_range",
+            "version is \"0\"; allowed is a whole number",
+        ),
+        ("cart-rescue/statistics?version=two", 400, "out_of_range", "from 1 to"),
+        (
+            "cart-rescue/statistics?version=7",
+            404,
+            "no_such_version",
+            "has no version 7 that went live; there is 1",
+        ),
+        ("cart-rescue/statistics?max=10", 400, "bad_query", "allowed: from=DAY, to=DAY"),
+        ("nobody/statistics", 404, "no_such_journey", "there is no journey \"nobody\""),
+        ("../statistics", 400, "bad_id", "cannot be a journey's id"),
+        (".x/statistics", 400, "bad_id", "cannot be a journey's id"),
+    ] {
+        let answer = client.get(&format!("/v1/journeys/{query}"));
+        let (told, message) = answer.error();
+        assert_eq!((answer.status, told.as_str()), (status, code), "{query}: {message}");
+        assert!(message.contains(part) && message.lines().count() == 1, "{query}: {message} lacks {part}");
+    }
+    let answer = client.json("POST", "/v1/journeys/cart-rescue/statistics", "");
+    assert_eq!((answer.status, answer.error().0.as_str()), (405, "method"));
+    server.shutdown();
+}

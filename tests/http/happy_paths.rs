@@ -184,6 +184,26 @@ fn what_can_be_looked_at_is_shown() {
     client.put_sample("cart-rescue");
     let story = client.get("/v1/explain/u?journey=cart-rescue").value();
     assert_eq!((&story["user"], &story["records"][1]["node"]), (&json!("u"), &json!("patience")));
+    assert_eq!((&story["records"][2]["story"], &story["left_out"]), (&json!("refused"), &json!(0)));
+    client.json("POST", "/v1/journeys/cart-rescue/publish", "");
+    let told =
+        client.get("/v1/journeys/cart-rescue/statistics?from=2026-03-01&to=2026-03-07&version=1").value();
+    assert_eq!(
+        (&told["zone"], &told["by"], &told["from"], &told["to"]),
+        (
+            &json!("Asia/Kolkata"),
+            &json!("day"),
+            &json!("2026-03-01T00:00:00+05:30"),
+            &json!("2026-03-08T00:00:00+05:30")
+        )
+    );
+    let version = &told["versions"][0];
+    assert_eq!((&version["version"], &version["now"]["waiting"]), (&json!(1), &json!(2)));
+    assert_eq!(version["nodes"]["patience"]["waiting"], 2);
+    assert_eq!(
+        (&version["buckets"][0]["at"], &version["total"]["entered"]),
+        (&json!("2026-03-07"), &json!(3))
+    );
     let rejects = client.get("/v1/rejects?from=1&max=1").value();
     assert_eq!(rejects["rejects"][0]["number"], 1);
     assert_eq!(rejects["rejects"].as_array().unwrap().len(), 1);

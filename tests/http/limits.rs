@@ -99,9 +99,12 @@ fn a_journal_that_takes_nothing_is_a_503_and_no_acceptance() {
 fn what_cannot_be_read_is_a_503_and_no_empty_answer() {
     let (server, memory, client) = start(|_| {});
     memory.set(|state| state.unreadable = true);
-    for (method, path) in
-        [("GET", "/v1/explain/u1"), ("GET", "/v1/rejects"), ("POST", "/v1/journeys/cart-rescue/preview")]
-    {
+    for (method, path) in [
+        ("GET", "/v1/explain/u1"),
+        ("GET", "/v1/rejects"),
+        ("GET", "/v1/journeys/cart-rescue/statistics"),
+        ("POST", "/v1/journeys/cart-rescue/preview"),
+    ] {
         let answer = client.json(method, path, "");
         assert_eq!((answer.status, answer.error().0.as_str()), (503, "unavailable"), "{path}");
         assert!(answer.error().1.contains("the disk cannot be read"), "{path}");

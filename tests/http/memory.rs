@@ -1,13 +1,17 @@
 //! A process behind the API that lives in memory: commands are folded as in the real one, records are kept.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use wayfarer::config;
+use wayfarer::control::range::Ask;
 use wayfarer::control::service::{
-    Accepted, Answer, CommandError, Health, JourneyView, RejectView, Service, Unavailable, VersionView,
-    Waiting,
+    Accepted, Answer, CommandError, Health, JourneyView, RejectView, Service, StatisticsError, Unavailable,
+    VersionView, Waiting,
 };
+use wayfarer::control::statistics::{Asked, Report, Tally};
+use wayfarer::control::story::StoryView;
 use wayfarer::control::{Fold, Lineage, Mark, Record};
 use wayfarer::engine::hold::Preview;
 use wayfarer::http::{Server, serve};
@@ -161,14 +165,32 @@ impl Service for Memory {
         Ok(there.then_some(Preview { users, oldest_due: Some(NOW) }))
     }
 
-    fn explain(&self, user: &str, _: Option<&str>) -> Result<Vec<String>, Unavailable> {
+    fn statistics(&self, journey: &str, ask: &Ask) -> Result<Report, StatisticsError> {
+        self.readable()?;
+        let asked = Asked::of(&self.state().fold, journey, ask, NOW)?;
+        let mut tally = Tally::new(asked.range.by);
+        let mut now = BTreeMap::new();
+        for plan in &asked.plans {
+            // Three have entered in the last hour of the range, and two of them wait at the first node.
+            let hour = Timestamp(asked.range.to.0 - 3_600_000);
+            tally.add(*plan, hour, &asked.range.zone, &[3, 0, 0, 0]);
+            now.insert(*plan, vec![[2, 0, 0, 0]]);
+        }
+        Ok(asked.answer(&tally, &now))
+    }
+
+    fn explain(&self, user: &str, _: Option<&str>) -> Result<StoryView, Unavailable> {
         self.readable()?;
         let line = |rest| format!(r#"{{"at":"2026-03-01T09:30:00.000Z","journey":"cart-rescue",{rest}}}"#);
-        Ok(vec![
-            line(format!(r#""version":1,"user":"{user}","entry":1,"what":"entered""#)),
-            line(format!(r#""version":1,"user":"{user}","entry":1,"what":"waiting","node":"patience""#)),
-            line(format!(r#""user":"{user}","reason":"entry_shut","state":"Paused""#)),
-        ])
+        let lines = [
+            line(format!(r#""version":1,"user":"{user}","entry":1,"what":"entered","story":"moved""#)),
+            line(format!(
+                r#""version":1,"user":"{user}","entry":1,"what":"waiting","node":"patience","story":"moved""#
+            )),
+            line(format!(r#""user":"{user}","reason":"entry_shut","state":"Paused","story":"refused""#)),
+        ];
+        let records = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        Ok(StoryView { user: user.to_owned(), records, left_out: 0 })
     }
 
     fn rejects(&self, from: u64, max: usize) -> Result<Vec<RejectView>, Unavailable> {

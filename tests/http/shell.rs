@@ -171,7 +171,8 @@ fn a_user_is_entered_and_explained_and_dead_letters_are_shown() {
     let entered = memory.state().accepted.pop().unwrap();
     assert_eq!(entered.bytes, br#"{"journey":"cart-rescue","user":"a/b","properties":{"value":30}}"#);
     let story = done(client, "explain a/b --journey cart-rescue");
-    assert!(story.contains("waiting") && story.contains("refused: entry_shut (Paused)"), "{story}");
+    assert!(story.contains("cart-rescue v1: waiting patience"), "{story}");
+    assert!(story.contains("it is shut (entry_shut; the journey is Paused)"), "{story}");
     assert!(done(client, "explain u --json").contains(r#""records":["#));
     let letters = done(client, "rejects list");
     assert_eq!(letters.lines().count(), 4, "{letters}");
@@ -179,5 +180,35 @@ fn a_user_is_entered_and_explained_and_dead_letters_are_shown() {
     assert_eq!(done(client, "rejects show 1 --raw"), "x");
     assert!(done(client, "rejects show 1").contains("position  events:101"));
     assert!(done(client, "rejects list --from 7").contains("no dead letter"));
+    server.shutdown();
+}
+
+#[test]
+fn what_moved_is_told_by_version_and_bucket_with_who_is_where_now() {
+    let (server, _memory, client) = start(|_| {});
+    client.put_sample("cart-rescue");
+    assert!(done(client, "ctl statistics cart-rescue").ends_with("no version has gone live yet\n"));
+    done(client, "ctl publish cart-rescue");
+    let told = done(client, "ctl statistics cart-rescue --from 2026-03-01 --to 2026-03-02");
+    let rows: Vec<String> =
+        told.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let first = "cart-rescue from 2026-03-01T00:00:00+05:30 to 2026-03-03T00:00:00+05:30, in Asia/Kolkata";
+    for row in [first, "1 2 0 0 0", "1 patience 2 0 0 0", "1 2026-03-02 3"] {
+        assert!(rows.iter().any(|line| line == row), "{told} lacks {row}");
+    }
+    let asked = "from=2026-03-01T09:00&to=2026-03-01T10:00%2B05:30&by=hour";
+    let line =
+        "ctl statistics cart-rescue --from 2026-03-01T09:00 --to 2026-03-01T10:00+05:30 --by hour --json";
+    let path = format!("/v1/journeys/cart-rescue/statistics?{asked}");
+    assert_eq!(done(client, line), client.get(&path).body);
+    for (line, part) in [
+        ("ctl statistics cart-rescue --from yesterday", "from is \"yesterday\"; allowed are a day"),
+        ("ctl statistics cart-rescue --version 7", "has no version 7 that went live; there is 1"),
+        ("ctl statistics nobody", "there is no journey \"nobody\""),
+    ] {
+        let ran = run(client, line);
+        assert_eq!((ran.code, ran.out.as_str()), (exit::PROBLEM, ""), "{line}");
+        assert!(ran.err.contains(part), "{line}: {:?} lacks {part:?}", ran.err);
+    }
     server.shutdown();
 }

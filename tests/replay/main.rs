@@ -5,4 +5,5 @@ mod worked_examples;
 mod order;
 mod sources;
 mod mistakes;
+mod statistics;
 mod stories;

@@ -4,8 +4,14 @@ use std::fmt::Write;
 
 use super::folder::{Folder, events, example, text};
 
-const FILES: [&str; 5] =
-    ["sends.jsonl", "transitions.jsonl", "refusals.jsonl", "rejects.jsonl", "summary.json"];
+const FILES: [&str; 6] = [
+    "sends.jsonl",
+    "transitions.jsonl",
+    "refusals.jsonl",
+    "rejects.jsonl",
+    "summary.json",
+    "statistics.jsonl",
+];
 
 /// A crowd: 600 users who add, buy and look, some lines that are none, a little out of order.
 fn crowd() -> String {
@@ -38,8 +44,8 @@ fn one_two_and_eight_threads_write_the_same_bytes_with_an_entry_cap_among_the_jo
                  2026-03-01T02:00:00Z resume example at=R\n2026-03-01T03:00:00Z abort example\n";
     folder.write("s.txt", verbs.as_bytes());
     for threads in [1, 2, 8] {
-        let words =
-            format!("--events @e.jsonl --script @s.txt --threads {threads} --json --out @out{threads}");
+        let threads_and_out = format!("--threads {threads} --json --out @out{threads}");
+        let words = format!("--events @e.jsonl --script @s.txt --statistics-by hour {threads_and_out}");
         let came = folder.replay(&words);
         assert_eq!(came.code, 0, "{}", came.err);
         let summary: serde_json::Value = serde_json::from_str(&came.out).expect("JSON");

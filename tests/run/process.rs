@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wayfarer::config::{SendsTo, Settings};
+use wayfarer::control::range::{Ask, By};
 use wayfarer::control::service::{Accepted, AcceptedKind, Answer, CommandError, Service};
+use wayfarer::control::story::Chapter;
 use wayfarer::control::{Act, Command, Manifest, Record};
 use wayfarer::journal::Log;
 use wayfarer::journal::embedded::{Embedded, EmbeddedOptions};
@@ -98,9 +100,75 @@ fn a_stop_that_is_answered_lets_no_node_start_any_more() {
     assert_eq!((view.state.as_str(), service.health().ready), ("Stopped", true));
     let refused = act(&*service, &id, Verb::Resume).expect_err("a stopped journey is over").to_string();
     assert!(refused.contains("resume") && refused.contains("Stopped"), "{refused}");
-    assert_eq!(service.explain("late", None).map(|told| told.len()), Ok(1));
-    assert!(service.explain("u7", Some("reminder")).is_ok_and(|told| told.len() >= 4));
     process.stop();
+}
+
+/// G20, G40: what is kept of a user, and what moved in the hours that are committed.
+#[test]
+fn a_server_looks_back_at_one_user_and_at_a_range_of_dates() {
+    let place = tempfile::tempdir().expect("a directory");
+    let log = Embedded::open(place.path(), EmbeddedOptions { shards: SHARDS, ..EmbeddedOptions::default() });
+    let log = log.expect("a new journal");
+    let process = start(&log);
+    let service: Arc<dyn Service> = process.running().clone();
+    let id = put(&*service, REMINDER);
+    act(&*service, &id, Verb::Publish).expect("it goes live");
+    service.accept((0..50).map(|n| event(&format!("u{n}"), "Start")).collect()).expect("they are accepted");
+    until("everybody has entered", || service.journeys()[0].versions[0].entered == 50);
+    act(&*service, &id, Verb::Pause).expect("it is taken");
+    service.accept(vec![event("u7", "Start")]).expect("it is accepted");
+    until("a second time is refused", || service.journeys()[0].refused == [("entry_shut".to_owned(), 1)]);
+    let told: Vec<String> = story(&*service, "u7", Some(&id));
+    assert_eq!(
+        told,
+        [
+            "entered",
+            "started hello",
+            "sent hello",
+            "message hello to u7",
+            "started patience",
+            "waiting patience",
+            "refused entry_shut (Paused)"
+        ]
+    );
+    assert!(story(&*service, "u7", Some("another")).is_empty(), "another journey has nothing to tell");
+    for (by, buckets) in [(By::Day, 1..=2), (By::Hour, 1..=2)] {
+        let report = service.statistics(&id, &Ask { by, ..Ask::default() }).expect("it is told");
+        let [version] = &report.versions[..] else { panic!("one version: {report:?}") };
+        assert!(buckets.contains(&version.buckets.len()), "the clock may pass an hour: {report:?}");
+        assert_eq!((version.total.entered, version.total.sent), (50, 50));
+        assert_eq!((version.now.waiting, version.nodes["patience"].waiting), (50, 50));
+    }
+    let none =
+        Ask { from: Some("2020-01-01".to_owned()), to: Some("2020-01-31".to_owned()), ..Ask::default() };
+    let report = service.statistics(&id, &none).expect("it is told");
+    assert!(report.versions[0].buckets.is_empty(), "nothing moved then");
+    assert_eq!(report.versions[0].now.waiting, 50, "who waits waits now, whatever the range");
+    let unknown = service.statistics("nobody", &Ask::default()).expect_err("there is none").to_string();
+    assert!(unknown.contains("no journey \"nobody\""), "{unknown}");
+    let live = serde_json::to_string(&service.explain("u7", None).expect("it is told")).expect("JSON");
+    process.stop();
+    drop((service, log));
+    let stopped = wayfarer::look::explain(place.path(), "u7", None, true).expect("nobody has the directory");
+    assert_eq!(stopped, format!("{live}\n"), "a stopped journal tells what the server told");
+}
+
+/// What is told of a user, in short.
+fn story(service: &dyn Service, user: &str, journey: Option<&str>) -> Vec<String> {
+    let story = service.explain(user, journey).expect("it is told");
+    assert_eq!(story.left_out, 0);
+    let word = |chapter: &Chapter| match chapter {
+        Chapter::Moved(moved) => {
+            format!("{} {}", moved.what, moved.node.as_deref().unwrap_or("")).trim().to_owned()
+        }
+        Chapter::Refused(refused) => format!("refused {} ({})", refused.reason, refused.state),
+        Chapter::Sent(sent) => {
+            assert_eq!(sent.key.len(), 32, "a send is told with its key");
+            format!("message {} to {}", sent.content, sent.user)
+        }
+        other => format!("{other:?}"),
+    };
+    story.records.iter().map(word).collect()
 }
 
 #[test]

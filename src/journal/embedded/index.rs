@@ -213,6 +213,7 @@ pub(super) fn segments(store: &Store) -> impl Iterator<Item = (Vec<u8>, Vec<u8>,
 
 #[cfg(test)]
 mod tests {
+    use crate::journal::Assignment;
     use std::path::Path;
     use std::time::Duration;
 
