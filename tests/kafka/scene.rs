@@ -62,7 +62,7 @@ impl Scene {
 
     /// A new topic.
     pub fn topic(&self, what: &str, partitions: i32, settings: &[(&str, &str)]) -> String {
-        let name = self.name(what);
+        let (name, count) = (self.name(what), usize::try_from(partitions).expect("no less than 0"));
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.servers);
         let admin: AdminClient<DefaultClientContext> = config.create().expect("a client");
@@ -74,6 +74,12 @@ impl Scene {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let made = runtime.block_on(admin.create_topics([&topic], &options)).expect("the broker answers");
         assert_eq!(made, [Ok(name.clone())]);
+        // The controller has it; the broker hears of it a moment later.
+        until("the broker knows the topic", || {
+            let metadata = admin.inner().fetch_metadata(Some(&name), PATIENCE).expect("the broker answers");
+            let known = metadata.topics().iter().flat_map(|topic| topic.partitions());
+            (known.filter(|partition| partition.leader() >= 0).count() == count).then_some(())
+        });
         name
     }
 
@@ -110,8 +116,8 @@ impl Scene {
         Consumer::member(&self.settings(), &membership).expect("a member")
     }
 
-    /// The committed or all values in a partition, as far as its end is now: a broker that has answered a commit
-    /// writes its marker a little later.
+    /// The committed or all values in a partition, as far as its end is now: a broker that has answered a
+    /// commit writes its marker a little later.
     pub fn values(&self, topic: &str, partition: i32, isolation: Isolation) -> Vec<String> {
         let (reader, at) = (self.reader(isolation), [Partition::new(topic, partition)]);
         let edge = |edge| {

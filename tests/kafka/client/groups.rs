@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use wayfarer::journal::kafka::client::{
-    Committed, Consumer, Messages, Partition, Rebalance, SentOffset, TransactionError,
+    Committed, Consumer, Isolation, Messages, Partition, Rebalance, SentOffset, TransactionError,
 };
 
 use crate::scene::{PATIENCE, SOON, Scene, fragile, outs, text, until};
@@ -114,12 +114,8 @@ fn what_is_committed_with_an_offset_comes_back() {
     let asked = [zero, one];
     let expected = [None, Some(Committed { offset: 42, metadata: b"seq=7 epoch=3".to_vec() })];
     assert_eq!(member.consumer.committed(&asked, PATIENCE).expect("the broker answers"), expected);
-    let reader = Consumer::reader(&scene.settings(), &group, isolation()).expect("a reader");
+    let reader = Consumer::reader(&scene.settings(), &group, Isolation::Committed).expect("a reader");
     assert_eq!(reader.committed(&asked, PATIENCE).expect("readers may ask"), expected);
-}
-
-fn isolation() -> wayfarer::journal::kafka::client::Isolation {
-    wayfarer::journal::kafka::client::Isolation::Committed
 }
 
 #[test]
@@ -134,7 +130,8 @@ fn a_transaction_of_one_that_is_no_member_any_more_never_commits() {
     let first_generation = gone.consumer.group_metadata().expect("it has joined");
     let mut stays = Told::join(scene.member(&group), &topic);
     until("they share", || {
-        (gone.poll(), stays.poll());
+        gone.poll();
+        stays.poll();
         (stays.owned().len() == 1).then_some(())
     });
     let second_generation = gone.consumer.group_metadata().expect("it is a member");
@@ -154,7 +151,7 @@ fn a_transaction_of_one_that_is_no_member_any_more_never_commits() {
     refused(&first_generation, "ILLEGAL_GENERATION");
     gone.consumer.close(PATIENCE).expect("the broker answers");
     refused(&second_generation, "UNKNOWN_MEMBER_ID");
-    assert!(scene.values(&topic, 0, isolation()).is_empty());
+    assert!(scene.values(&topic, 0, Isolation::Committed).is_empty());
 }
 
 #[test]
@@ -219,8 +216,8 @@ fn one_that_does_not_poll_in_time_loses_its_partitions() {
     let broker = fragile();
     let scene = Scene::of(&broker);
     let (topic, group) = (scene.topic("late", 1, &[]), scene.name("late"));
-    let second = Duration::from_secs(1);
-    let mut late = Told::join(scene.member_for(&group, second, second), &topic);
+    let limit = Duration::from_secs(3);
+    let mut late = Told::join(scene.member_for(&group, limit, limit), &topic);
     until("it has it", || {
         late.poll();
         (late.owned().len() == 1).then_some(())

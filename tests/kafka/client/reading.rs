@@ -2,7 +2,7 @@
 
 use wayfarer::journal::kafka::client::{Edge, Isolation, Messages, Out, Partition, Timestamp};
 
-use crate::scene::{PATIENCE, Scene, outs, poll, text, until};
+use crate::scene::{PATIENCE, SOON, Scene, outs, poll, text, until};
 
 #[test]
 fn ten_thousand_records_come_in_their_order_batch_by_batch() {
@@ -86,7 +86,7 @@ fn a_paused_partition_gives_nothing_and_goes_on_where_it_was() {
     let mut next = |expected: &str| {
         until(expected, || {
             // One at a time: the second is fetched already when its partition is paused.
-            let polled = reader.poll(&mut batch, 1, crate::scene::SOON, &mut |_, _| {});
+            let polled = reader.poll(&mut batch, 1, SOON, &mut |_, _| {});
             polled.expect("nothing is wrong");
             batch.iter().next().map(|message| assert_eq!(text(message.value()), expected))
         });
@@ -143,7 +143,6 @@ fn an_offset_that_is_not_there_is_an_error_of_the_poll() {
     let reader = scene.reader(Isolation::Committed);
     reader.assign(&[(at.clone(), 1_000)]).expect("it is free");
     let mut batch = Messages::new();
-    let failed =
-        until("it is said", || reader.poll(&mut batch, 10, crate::scene::SOON, &mut |_, _| {}).err());
+    let failed = until("it is said", || reader.poll(&mut batch, 10, SOON, &mut |_, _| {}).err());
     assert_eq!(failed.partition, Some(at));
 }

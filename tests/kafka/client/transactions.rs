@@ -7,7 +7,7 @@ use wayfarer::journal::kafka::client::{
     Error, Isolation, Out, Producer, Scope, Transaction, TransactionError,
 };
 
-use crate::scene::{PATIENCE, Scene, outs};
+use crate::scene::{PATIENCE, Scene, outs, until};
 
 #[test]
 fn only_what_is_committed_is_read() {
@@ -64,7 +64,8 @@ fn a_transaction_with_a_refused_record_never_commits_and_the_next_one_does() {
             Err(TransactionError::Aborted(error)) => assert_eq!(error.name, name, "{error}"),
             other => panic!("{name}: {other:?}"),
         }
-        // What the broker has refused is missing in the partition's sequence, which costs one more transaction.
+        // What the broker has refused is missing in the partition's sequence, which costs one more
+        // transaction.
         let committed = (0..2).find_map(|_| {
             let mut transaction = producer.begin().expect("it goes on");
             transaction.produce(&topic, &outs(0, &["good"]), PATIENCE).expect("there is room");
@@ -119,12 +120,15 @@ fn a_producer_that_was_fenced_says_so() {
 fn a_commit_of_little_takes_milliseconds() {
     let scene = Scene::shared();
     let topic = scene.topic("quick", 1, &[]);
+    let (reader, at) = (scene.reader(Isolation::Committed), [Partition::new(topic.as_str(), 0)]);
+    let end = |isolation| reader.offsets(&at, Edge::Latest, isolation, PATIENCE).expect("the broker answers");
     let mut producer = scene.producer(&scene.name("quick"));
-    let mut took: Vec<Duration> = (0..100)
-        .map(|n| {
+    let values = ["one of a hundred"; 100];
+    let mut took: Vec<Duration> = (0..50)
+        .map(|_| {
+            // As long as the last transaction's markers are missing the next one is put off, by 20 ms.
+            until("it is idle", || (end(Isolation::Committed) == end(Isolation::Uncommitted)).then_some(()));
             let mut transaction = producer.begin().expect("it is ready");
-            let values: Vec<String> = (0..100).map(|m| format!("{n} {m}")).collect();
-            let values: Vec<&str> = values.iter().map(String::as_str).collect();
             transaction.produce(&topic, &outs(0, &values), PATIENCE).expect("there is room");
             let start = Instant::now();
             transaction.commit(PATIENCE).expect("the broker answers");
@@ -133,6 +137,6 @@ fn a_commit_of_little_takes_milliseconds() {
         .collect();
     took.sort_unstable();
     // A figure to look at; how fast the machine is today is nobody's promise.
-    let said = format!("commit of 100 records: median {:?}, slowest {:?}\n", took[50], took[99]);
+    let said = format!("commit of 100 records: median {:?}, slowest {:?}\n", took[25], took[49]);
     std::io::stderr().write_all(said.as_bytes()).expect("stderr takes it");
 }

@@ -131,10 +131,10 @@ impl Appender {
         Ok(Self { _reports: reports, topics: Mutex::new(Topics::new(&native)), native, calls })
     }
 
-    /// Appends; one answer for each record, in their order, within `deadline` (at most [`APPENDS_MAX`] records).
+    /// Appends at most [`APPENDS_MAX`] records; one answer for each, in their order, within `deadline`.
     ///
-    /// Records for one partition lie there in the order given. One that fails does not keep later ones of the
-    /// same call from being appended.
+    /// Records for one partition lie there in the order given. One that fails does not keep later ones of
+    /// the same call from being appended.
     pub fn append(&self, records: &[Append<'_>], deadline: Duration) -> Vec<Result<Appended, AppendError>> {
         let end = Instant::now() + deadline;
         let (call, reports) = self.calls.begin();

@@ -1,7 +1,7 @@
 //! A consumer: a member of a group, or a reader that only reads.
 //!
-//! It belongs to one thread at a time (`Send`, not `Sync`). Everything that concerns the group happens within
-//! [`Consumer::poll`], on the thread that calls it; between two polls nothing comes or goes.
+//! It belongs to one thread at a time (`Send`, not `Sync`). Everything that concerns the group happens
+//! within [`Consumer::poll`], on the thread that calls it; between two polls nothing comes or goes.
 
 use std::cell::Cell;
 use std::panic::resume_unwind;
@@ -77,8 +77,8 @@ impl Consumer {
         Self::new(settings, own, Isolation::Committed)
     }
 
-    /// A reader: its partitions are assigned by hand. It names a group, whose committed positions it may ask
-    /// for, without being its member.
+    /// A reader: its partitions are assigned by hand. It names a group, whose committed positions it may
+    /// ask for, without being its member.
     ///
     /// # Errors
     /// As [`Self::member`].
@@ -123,13 +123,14 @@ impl Consumer {
 
     /// Takes what is there, up to `max` records (at least 1); waits up to `wait` for the first.
     ///
-    /// `on_rebalance` is called on this thread before partitions come or go, and the poll returns soon after.
-    /// Records of partitions that went are not given. Within it, [`Self::poll`] and what moves positions are
-    /// refused. If it panics, the partitions come or go all the same, and the panic goes on.
+    /// `on_rebalance` is called on this thread before partitions come or go, and the poll returns soon
+    /// after. Records of partitions that went are not given. Within it, [`Self::poll`] and what moves
+    /// positions are refused. If it panics, the partitions come or go all the same, and the panic goes on.
     ///
     /// # Errors
-    /// What could not be read, one at a time; records that were read nevertheless are in `into`. Further errors
-    /// follow at the next polls. Lost connections are no errors: they are logged, and tried again for ever.
+    /// What could not be read, one at a time; records that were read nevertheless are in `into`. Further
+    /// errors follow at the next polls. Lost connections are no errors: they are logged, and tried again
+    /// for ever.
     pub fn poll(
         &self,
         into: &mut Messages,
@@ -257,8 +258,8 @@ impl Consumer {
             let error = unsafe { rk::rd_kafka_seek_partitions(self.client(), list.as_ptr(), left) };
             // SAFETY: as above.
             unsafe { Error::take("seek", error) }?;
-            // A partition whose assignment is still on its way through librdkafka's own thread has no position
-            // yet; it tells nobody when it has.
+            // A partition whose assignment is still on its way through librdkafka's own thread has no
+            // position yet; it tells nobody when it has.
             let early = list.read().iter().any(|element| element.code == code::STATE);
             if !early || Instant::now() >= end {
                 return list.check("seek in");
@@ -292,7 +293,8 @@ impl Consumer {
     }
 
     /// The offset after the last record that polls gave, one for each partition asked for: markers of
-    /// transactions and aborted records count as given. `None` until something is given after a start or seek.
+    /// transactions and aborted records count as given. `None` until something is given after a start or
+    /// seek.
     ///
     /// # Errors
     /// One is unknown.
@@ -321,12 +323,12 @@ impl Consumer {
         Ok(assigned)
     }
 
-    /// Leaves the group (a static member does not) and ends the client. Nobody is told of the partitions that
-    /// go: what concerns them is to be committed before.
+    /// Leaves the group (a static member does not) and ends the client. Nobody is told of the partitions
+    /// that go: what concerns them is to be committed before.
     ///
     /// # Errors
-    /// It took longer than `deadline`, and is left to its own thread, where it may hang as long as the process
-    /// lives; or it was closed, with an error.
+    /// It took longer than `deadline`, and is left to its own thread, where it may hang as long as the
+    /// process lives; or it was closed, with an error.
     pub fn close(self, deadline: Duration) -> Result<(), Error> {
         let native = Arc::clone(&self.native);
         let name = native.name().to_owned();

@@ -29,7 +29,9 @@ pub struct Error {
 /// Why a transaction is not known to be committed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransactionError {
-    /// It was aborted: nothing of it is committed, nothing ever will be. The producer goes on.
+    /// It was aborted: nothing of it is committed, nothing ever will be. The producer goes on; but after a
+    /// record that a broker refused, the next transaction with one for the same partition is aborted as
+    /// well (the partition's sequence has a gap, which costs librdkafka an epoch).
     #[error("the transaction was aborted, nothing of it is committed: {0}")]
     Aborted(Error),
     /// Committed whole or not at all. The producer is of no use any more: drop it, make one with the same
@@ -78,8 +80,8 @@ impl Error {
 
     /// One of which only the code is known.
     pub(super) fn of_code(doing: impl Into<Cow<'static, str>>, code: i32) -> Self {
-        // SAFETY: the function takes any number, and answers with a constant or with a text of this thread that
-        // is not overwritten before the next call on this thread.
+        // SAFETY: the function takes any number, and answers with a constant or with a text of this thread
+        // that is not overwritten before the next call on this thread.
         let text = unsafe { raw::text(raw::rd_kafka_err2str(code)) };
         Self::new(doing, code, text)
     }
@@ -100,7 +102,8 @@ impl Error {
         if error.is_null() {
             return Ok(());
         }
-        // SAFETY: the object is alive by the caller's promise until it is destroyed at the end; texts are copied.
+        // SAFETY: the object is alive by the caller's promise until it is destroyed at the end; texts are
+        // copied.
         unsafe {
             let code = raw::rd_kafka_error_code(error);
             let mut taken = Self::new(doing, code, raw::text(rk::rd_kafka_error_string(error)));

@@ -76,7 +76,8 @@ impl Consumer {
     /// What [`super::Transaction::send_offsets`] wants: to be taken afresh for every transaction.
     ///
     /// # Errors
-    /// It is not in the group now. The broker would take such a pair (no member id, generation -1) unfenced.
+    /// It is not in the group now. The broker would take such a pair (no member id, generation -1)
+    /// unfenced.
     pub fn group_metadata(&self) -> Result<GroupMetadata, Error> {
         // SAFETY: the client is alive; the object is ours.
         let taken = NonNull::new(unsafe { rk::rd_kafka_consumer_group_metadata(self.client()) });

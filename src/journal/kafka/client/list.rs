@@ -61,8 +61,8 @@ impl List {
     /// Adds one with the text that is committed beside its offset.
     pub(super) fn add_with(&mut self, partition: &Partition, offset: i64, text: &[u8]) -> Result<(), Error> {
         let element = self.push(&partition.topic, partition.number, offset)?;
-        // SAFETY: librdkafka's own allocator, since the list frees it with that; the copy fits; the element is
-        // alive, and nobody else has the list.
+        // SAFETY: librdkafka's own allocator, since the list frees it with that; the copy fits; the
+        // element is alive, and nobody else has the list.
         unsafe {
             let copy = rk::rd_kafka_mem_malloc(ptr::null_mut(), text.len().max(1));
             ptr::copy_nonoverlapping(text.as_ptr(), copy.cast::<u8>(), text.len());
@@ -121,8 +121,8 @@ pub(super) unsafe fn read(list: *const rk::rd_kafka_topic_partition_list_t) -> V
     if list.is_null() {
         return Vec::new();
     }
-    // SAFETY: the caller's promise; `cnt` elements lie at `elems`, which is null only when there are none. No
-    // reference is made to an element, since its code may be none that the bindings' enum knows.
+    // SAFETY: the caller's promise; `cnt` elements lie at `elems`, which is null only when there are none.
+    // No reference is made to an element, since its code may be none that the bindings' enum knows.
     unsafe {
         let count = usize::try_from((*list).cnt).unwrap_or(0);
         let element = |at: usize| {

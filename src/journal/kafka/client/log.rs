@@ -16,7 +16,8 @@ pub(super) unsafe extern "C" fn write(
 ) {
     // A subscriber that panics must not unwind into C; there is nobody left to tell.
     let _ = catch_unwind(|| {
-        // SAFETY: librdkafka gives a live client (or null) and texts that end with a NUL, all for this call.
+        // SAFETY: librdkafka gives a live client (or null) and texts that end with a NUL, all for this
+        // call.
         let (client, facility, text) = unsafe {
             let name = if client.is_null() { std::ptr::null() } else { rk::rd_kafka_name(client) };
             (raw::text(name), raw::text(facility), raw::text(text))

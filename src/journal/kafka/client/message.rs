@@ -12,7 +12,8 @@ use super::list;
 use super::native::Native;
 use super::raw::{self, code};
 
-/// A batch that is used again and again; what it holds is freed when it is cleared, filled again or dropped.
+/// A batch that is used again and again; what it holds is freed when it is cleared, filled again or
+/// dropped.
 #[derive(Default)]
 pub struct Messages {
     raw: Vec<NonNull<rk::rd_kafka_message_t>>,
@@ -20,7 +21,8 @@ pub struct Messages {
     owner: Option<Arc<Native>>,
 }
 
-// SAFETY: a record may be read and freed by any thread. Not `Sync`: asking for headers parses them in place.
+// SAFETY: a record may be read and freed by any thread. Not `Sync`: asking for headers parses them in
+// place.
 unsafe impl Send for Messages {}
 
 /// One record.
@@ -89,8 +91,8 @@ impl Messages {
         self.raw.reserve(max);
         let free = self.raw.spare_capacity_mut();
         let room = max.min(free.len());
-        // SAFETY: `from` keeps the queue alive. C writes at most `room` pointers to live records into the free
-        // part, from its start, and gives them to us. A `NonNull` is a pointer that is not null.
+        // SAFETY: `from` keeps the queue alive. C writes at most `room` pointers to live records into the
+        // free part, from its start, and gives them to us. A `NonNull` is a pointer that is not null.
         unsafe {
             let taken =
                 rk::rd_kafka_consume_batch_queue(from.queue(), wait_ms, free.as_mut_ptr().cast(), room);

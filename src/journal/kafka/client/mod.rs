@@ -1,10 +1,12 @@
 //! librdkafka, made safe: what the journal needs of it, and nothing else.
 //!
 //! The one module where `unsafe` is allowed: the batch calls and the isolation of `ListOffsets` are in no
-//! wrapper, and rdkafka's `commit_transaction` and `flush` wait at least 100 ms. Every block says why it holds.
+//! wrapper, and rdkafka's `commit_transaction` and `flush` wait at least 100 ms. Every block says why it
+//! holds.
 //!
 //! - [`settings`]: properties, and those that nobody may change. [`error`]: what went wrong, as sentences.
-//! - [`consumer`]: a member of a group, or a reader. [`group`]: what a member knows of itself and its group.
+//! - [`consumer`]: a member of a group, or a reader. [`group`]: what a member knows of itself and its
+//!   group.
 //! - [`message`]: a batch of records, not copied. [`offsets`]: where a partition begins and ends.
 //! - [`rebalance`]: what is told before partitions come and go.
 //! - [`producer`]: transactions that no refused record slips out of. [`out`]: records on their way, with

@@ -38,8 +38,8 @@ struct Handle {
     _state: Option<Arc<State>>,
 }
 
-// SAFETY: librdkafka's clients and queues may be used by any thread and by several at once. What must not be
-// done in parallel (batch calls of one queue) is kept apart by `Consumer`, which is not `Sync`.
+// SAFETY: librdkafka's clients and queues may be used by any thread and by several at once. What must not
+// be done in parallel (batch calls of one queue) is kept apart by `Consumer`, which is not `Sync`.
 unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
@@ -55,7 +55,8 @@ impl Native {
             rk::rd_kafka_conf_set_error_cb(conf.as_ptr(), Some(super::rebalance::on_error));
         }
         let client = conf.into_client(RD_KAFKA_CONSUMER)?;
-        // SAFETY: the client is alive. What came to its main queue comes to the consumer's queue from now on.
+        // SAFETY: the client is alive. What came to its main queue comes to the consumer's queue from now
+        // on.
         let (code, queue) = unsafe {
             let code = raw::rd_kafka_poll_set_consumer(client.as_ptr());
             (code, rk::rd_kafka_queue_get_consumer(client.as_ptr()))
@@ -67,8 +68,9 @@ impl Native {
 
     /// A producer whose reports come as events to its main queue.
     pub(super) fn producer(conf: Conf) -> Result<Arc<Self>, Error> {
-        // SAFETY: the configuration is alive. Reports as events rather than callbacks: `rd_kafka_flush` then
-        // waits for them on a condition instead of polling every 10 ms, and no callback can unwind into C.
+        // SAFETY: the configuration is alive. Reports as events rather than callbacks: `rd_kafka_flush`
+        // then waits for them on a condition instead of polling every 10 ms, and no callback can unwind
+        // into C.
         unsafe {
             rk::rd_kafka_conf_set_events(conf.as_ptr(), rk::RD_KAFKA_EVENT_DR | rk::RD_KAFKA_EVENT_ERROR);
         }
@@ -134,8 +136,8 @@ impl Drop for Native {
 impl Handle {
     /// Gives everything back. May hang.
     fn end(self, closed: bool) {
-        // SAFETY: this owns client and queue, nothing refers to them any more (see `Native`), and the queue is
-        // given back before its client. The state outlives the client: it is dropped with `self`.
+        // SAFETY: this owns client and queue, nothing refers to them any more (see `Native`), and the
+        // queue is given back before its client. The state outlives the client: it is dropped with `self`.
         unsafe {
             rk::rd_kafka_queue_destroy(self.queue.as_ptr());
             if self.kind == RD_KAFKA_PRODUCER {
@@ -154,7 +156,8 @@ impl Handle {
 /// `client` is alive.
 pub(super) unsafe fn fatal(client: *mut rk::rd_kafka_t, doing: &'static str) -> Option<Error> {
     let mut said: [std::ffi::c_char; 512] = [0; 512];
-    // SAFETY: the caller's promise; librdkafka ends what it writes with a NUL, and writes only with an error.
+    // SAFETY: the caller's promise; librdkafka ends what it writes with a NUL, and writes only with an
+    // error.
     let (code, text) = unsafe {
         let code = raw::rd_kafka_fatal_error(client, said.as_mut_ptr(), said.len());
         (code, raw::text(said.as_ptr()))
@@ -162,8 +165,8 @@ pub(super) unsafe fn fatal(client: *mut rk::rd_kafka_t, doing: &'static str) -> 
     (code != raw::code::NONE).then(|| Error { fatal: true, ..Error::new(doing, code, text) })
 }
 
-/// Does something that may hang on a thread of its own, and waits for it up to a limit. `None`: it still runs, or
-/// there is no thread for it, in which case it never does.
+/// Does something that may hang on a thread of its own, and waits for it up to a limit. `None`: it still
+/// runs, or there is no thread for it, in which case it never does.
 pub(super) fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,

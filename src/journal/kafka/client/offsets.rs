@@ -65,8 +65,8 @@ fn moves(error: i32) -> bool {
 }
 
 impl Consumer {
-    /// The offsets of an edge, one for each partition asked for, in their order. The isolation of the consumer
-    /// does not matter.
+    /// The offsets of an edge, one for each partition asked for, in their order. The isolation of the
+    /// consumer does not matter.
     ///
     /// # Errors
     /// A partition does not exist, or no answer came within `timeout`: one whose leader moves is asked again.
@@ -132,8 +132,8 @@ impl Options {
             Isolation::Uncommitted => level::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
         };
         let mut said: [c_char; 512] = [0; 512];
-        // SAFETY: the client is alive, the options are ours until `self` is dropped, the buffer outlives the
-        // call, and the error is ours.
+        // SAFETY: the client is alive, the options are ours until `self` is dropped, the buffer outlives
+        // the call, and the error is ours.
         unsafe {
             let options = Self(rk::rd_kafka_AdminOptions_new(of.client(), kind));
             Error::take(DOING, rk::rd_kafka_AdminOptions_set_isolation_level(options.0, level))?;
@@ -157,7 +157,8 @@ struct Queue(*mut rk::rd_kafka_queue_t);
 
 impl Queue {
     fn new(of: &Consumer) -> Self {
-        // SAFETY: the client is alive, and outlives the queue: both are used within one call of the consumer.
+        // SAFETY: the client is alive, and outlives the queue: both are used within one call of the
+        // consumer.
         Self(unsafe { rk::rd_kafka_queue_new(of.client()) })
     }
 
@@ -185,8 +186,8 @@ struct Answer(*mut rk::rd_kafka_event_t);
 
 impl Answer {
     fn offsets(&self) -> Result<BTreeMap<Partition, i64>, Error> {
-        // SAFETY: the event is ours and alive; it owns the result and its array of `count` pointers, the texts
-        // are copied, and codes are read as numbers.
+        // SAFETY: the event is ours and alive; it owns the result and its array of `count` pointers, the
+        // texts are copied, and codes are read as numbers.
         unsafe {
             let code = raw::rd_kafka_event_error(self.0);
             if code != code::NONE {

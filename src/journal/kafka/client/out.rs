@@ -64,8 +64,8 @@ pub(super) fn batch(
     while !rest.is_empty() {
         let flags = rk::RD_KAFKA_MSG_F_PARTITION | rk::RD_KAFKA_MSG_F_COPY;
         let count = c_int::try_from(rest.len()).unwrap_or(c_int::MAX);
-        // SAFETY: the topic is alive, `count` records lie at the start of `rest`. Keys and values outlive the
-        // call, which copies them; it writes nothing but codes.
+        // SAFETY: the topic is alive, `count` records lie at the start of `rest`. Keys and values outlive
+        // the call, which copies them; it writes nothing but codes.
         unsafe {
             rk::rd_kafka_produce_batch(topic.handle.as_ptr(), -1, flags, rest.as_mut_ptr(), count);
         }
@@ -130,8 +130,8 @@ impl Single<'_> {
         let arguments = self.arguments(topic.handle.as_ptr(), &names);
         loop {
             let doing = format!("produce to {}/{}", self.topic, self.record.partition);
-            // SAFETY: client, topic, names and the record's bytes outlive the call, which copies them; the kinds
-            // of the arguments are those of their values; the error is ours.
+            // SAFETY: client, topic, names and the record's bytes outlive the call, which copies them; the
+            // kinds of the arguments are those of their values; the error is ours.
             let produced = unsafe {
                 let (start, count) = (arguments.as_ptr(), arguments.len());
                 Error::take(doing, rk::rd_kafka_produceva(native.client(), start, count))

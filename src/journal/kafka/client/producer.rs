@@ -1,8 +1,8 @@
 //! A transactional producer, and its transactions.
 //!
 //! A record that was refused cannot be overlooked: the transaction then cannot commit, whatever is called.
-//! A commit is flushed first, so that every record is known to be delivered before the broker is asked to commit:
-//! what fails until then is certainly not committed, and only what fails afterwards is unknown.
+//! A commit is flushed first, so that every record is known to be delivered before the broker is asked to
+//! commit: what fails until then is certainly not committed, and only what fails afterwards is unknown.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,7 +29,8 @@ pub struct SentOffset<'a> {
     pub partition: Partition,
     /// The next offset to be read.
     pub offset: i64,
-    /// What is stored beside it; brokers take 4,096 bytes if not told otherwise (`offset.metadata.max.bytes`).
+    /// What is stored beside it; brokers take 4,096 bytes if not told otherwise
+    /// (`offset.metadata.max.bytes`).
     pub metadata: &'a str,
 }
 
@@ -221,6 +222,14 @@ impl Producer {
     }
 
     fn abort(&mut self, timeout: Duration) -> Result<(), Error> {
+        let end = Instant::now() + timeout;
+        if self.failures.get().is_none() {
+            // An abort that overtakes the registration of the partitions is fatal (INVALID_TXN_STATE):
+            // librdkafka sends it although the broker knows of no transaction yet. What is flushed is
+            // registered.
+            let _ = self.flush(timeout / 2);
+        }
+        let timeout = end.saturating_duration_since(Instant::now());
         // SAFETY: the client is alive, the error is given away.
         let call = |rk, left| unsafe { rk::rd_kafka_abort_transaction(rk, left) };
         let result = self.until(timeout, "abort the transaction", call);
@@ -243,9 +252,9 @@ impl Producer {
             // The broker was not asked to commit, and this producer will never ask it.
             return match self.abort(timeout) {
                 Ok(()) => Err(TransactionError::Aborted(cause)),
-                Err(error) if error.is_fenced() => Err(TransactionError::Fenced(error)),
-                Err(_) if cause.is_fenced() => Err(TransactionError::Fenced(cause)),
-                Err(_) => Err(TransactionError::Unknown(cause)),
+                Err(error) => {
+                    Err(unknown(Error { text: format!("{}; after: {cause}", error.text), ..error }))
+                }
             };
         }
         // SAFETY: the client is alive, the error is given away.
@@ -256,13 +265,11 @@ impl Producer {
                 self.stage = Stage::Ready;
                 Ok(())
             }
-            // Even where librdkafka would let us abort and go on, its word is not the broker's (KAFKA-9274).
+            // Even where librdkafka would let us abort and go on, its word is not the broker's
+            // (KAFKA-9274).
             Err(error) => {
                 self.stage = Stage::Over;
-                Err(match error.is_fenced() {
-                    true => TransactionError::Fenced(error),
-                    false => TransactionError::Unknown(error),
-                })
+                Err(unknown(error))
             }
         }
     }
@@ -294,13 +301,18 @@ impl Producer {
     }
 }
 
+/// An outcome that is unknown, for the reason that matters most.
+fn unknown(error: Error) -> TransactionError {
+    if error.is_fenced() { TransactionError::Fenced(error) } else { TransactionError::Unknown(error) }
+}
+
 impl Transaction<'_> {
-    /// Produces records of one topic, in their order. Waits up to `timeout` while librdkafka's queue is full;
-    /// the first time it asks a broker for the topic's partitions.
+    /// Produces records of one topic, in their order. Waits up to `timeout` while librdkafka's queue is
+    /// full; the first time it asks a broker for the topic's partitions.
     ///
     /// # Errors
-    /// One was refused: too large, no such topic or partition, or the queue stayed full. Or one that was produced
-    /// before could not be delivered. The transaction cannot commit any more.
+    /// One was refused: too large, no such topic or partition, or the queue stayed full. Or one that was
+    /// produced before could not be delivered. The transaction cannot commit any more.
     pub fn produce(&mut self, topic: &str, records: &[Out<'_>], timeout: Duration) -> Result<(), Error> {
         let producer = &mut *self.producer;
         let produced = match producer.failure() {
@@ -333,12 +345,12 @@ impl Transaction<'_> {
         produced.map_err(|error| producer.poison(error))
     }
 
-    /// Adds positions of the group to the transaction. Here, and only here, a member that is out of its group is
-    /// fenced (KIP-447): a transaction without positions would not be.
+    /// Adds positions of the group to the transaction. Here, and only here, a member that is out of its
+    /// group is fenced (KIP-447): a transaction without positions would not be.
     ///
     /// # Errors
-    /// The broker refuses the member or its generation, an offset is below 0, there is none, or no answer came.
-    /// The transaction cannot commit any more.
+    /// The broker refuses the member or its generation, an offset is below 0, there is none, or no answer
+    /// came. The transaction cannot commit any more.
     pub fn send_offsets(
         &mut self,
         offsets: &[SentOffset<'_>],
@@ -349,12 +361,16 @@ impl Transaction<'_> {
         sent.map_err(|error| self.producer.poison(error))
     }
 
-    /// Why this cannot commit any more, if so: what was refused, or could not be delivered as far as is known.
+    /// Why this cannot commit any more, if so: what was refused, or could not be delivered as far as is
+    /// known.
     pub fn failure(&self) -> Option<Error> {
         self.producer.failure()
     }
 
     /// Commits. One that cannot commit is aborted.
+    ///
+    /// Readers of committed records see them a moment later, when the broker has written the markers; until
+    /// then it makes the next transaction wait (20 ms, by librdkafka's grid).
     ///
     /// # Errors
     /// Certainly not committed, or unknown. Takes up to twice `timeout`: committing, then aborting.

@@ -1,8 +1,8 @@
 //! The functions of librdkafka whose codes may come from a broker.
 //!
-//! The bindings declare a code as a Rust enum of the codes that were known when they were made. A newer broker
-//! sends others, and an enum with such a value is undefined behaviour: so here a code is a number. The same
-//! symbols, the same binary interface (a C enum is an `int`).
+//! The bindings declare a code as a Rust enum of the codes that were known when they were made. A newer
+//! broker sends others, and an enum with such a value is undefined behaviour: so here a code is a number.
+//! The same symbols, the same binary interface (a C enum is an `int`).
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
@@ -76,8 +76,8 @@ pub(super) mod code {
 /// # Safety
 /// `message` points to one.
 pub(super) unsafe fn message_code(message: *const rd_kafka_message_t) -> i32 {
-    // SAFETY: the caller's promise. Only the address of the field is taken as an enum, its bytes are read as an
-    // `i32`, which has the enum's size and alignment.
+    // SAFETY: the caller's promise. Only the address of the field is taken as an enum, its bytes are read
+    // as an `i32`, which has the enum's size and alignment.
     unsafe { (&raw const (*message).err).cast::<i32>().read() }
 }
 

@@ -23,7 +23,8 @@ const ERRORS_MAX: usize = 64;
 /// Partitions come or go. They are listed in the order of topic and number; there is at least one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rebalance<'a> {
-    /// These come when the callback has returned, paused: [`Consumer::start`] says from where they are read.
+    /// These come when the callback has returned, paused: [`Consumer::start`] says from where they are
+    /// read.
     Assigned(&'a [Partition]),
     /// These go when the callback has returned: commit or give up what concerns them, now.
     Revoked(&'a [Partition]),
@@ -110,7 +111,8 @@ pub(super) unsafe extern "C" fn on_rebalance(
     opaque: *mut c_void,
 ) {
     let change = AssertUnwindSafe(|| {
-        // SAFETY: `Native::consumer` has set this pointer, and keeps the state until the client is destroyed.
+        // SAFETY: `Native::consumer` has set this pointer, and keeps the state until the client is
+        // destroyed.
         let state = unsafe { &*opaque.cast::<State>() };
         // SAFETY: librdkafka gives a live client and its list for this call.
         unsafe { change(client, code, partitions, state) }
@@ -125,7 +127,8 @@ pub(super) unsafe extern "C" fn on_rebalance(
 /// Tells the handler, then does what librdkafka waits for.
 ///
 /// # Safety
-/// `client` is alive, `list` is null or librdkafka's for this call, and this thread serves the client's queue.
+/// `client` is alive, `list` is null or librdkafka's for this call, and this thread serves the client's
+/// queue.
 unsafe fn change(
     client: *mut rk::rd_kafka_t,
     code: c_int,
@@ -161,15 +164,16 @@ unsafe fn change(
 /// Calls the handler, if a poll runs.
 ///
 /// # Safety
-/// The thread is the one that polls, if a poll runs: librdkafka calls back in the call that serves the queue.
+/// The thread is the one that polls, if a poll runs: librdkafka calls back in the call that serves the
+/// queue.
 unsafe fn tell(state: &State, code: c_int, lost: bool, partitions: &[Partition]) {
     let handler = state.handler.load(Ordering::Acquire);
     if handler.is_null() {
         // The consumer is being closed: what concerns its partitions was committed before.
         return;
     }
-    // SAFETY: `State::during` has put it there and takes it away before it ends; its frame lies below this one on
-    // the same stack, and touches the handler only after C has returned.
+    // SAFETY: `State::during` has put it there and takes it away before it ends; its frame lies below this
+    // one on the same stack, and touches the handler only after C has returned.
     let handler = unsafe { &mut *handler };
     let what = match code {
         code::ASSIGN_PARTITIONS => Rebalance::Assigned(partitions),
@@ -195,13 +199,14 @@ unsafe fn take_or_give_back(
     // SAFETY: the client is alive; the answer is a constant that ends with a NUL, or null.
     let protocol = unsafe { raw::text(rk::rd_kafka_rebalance_protocol(client)) };
     let cooperative = protocol == "COOPERATIVE";
-    // SAFETY: client and list are alive for this call, errors are ours to free; the list may be changed by the
-    // callback, says librdkafka.
+    // SAFETY: client and list are alive for this call, errors are ours to free; the list may be changed by
+    // the callback, says librdkafka.
     unsafe {
         match code {
             code::ASSIGN_PARTITIONS => {
-                // Any offset that needs no question to a broker does: they are paused until `Consumer::start`
-                // seeks. Without one, librdkafka would ask for the committed offsets, and wait for them.
+                // Any offset that needs no question to a broker does: they are paused until
+                // `Consumer::start` seeks. Without one, librdkafka would ask for the committed offsets,
+                // and wait for them.
                 list::set_offsets(list, 0);
                 let doing = "take the assigned partitions";
                 if cooperative {
@@ -238,7 +243,8 @@ pub(super) unsafe extern "C" fn on_error(
     opaque: *mut c_void,
 ) {
     let note = AssertUnwindSafe(|| {
-        // SAFETY: `Native::consumer` has set this pointer, and keeps the state until the client is destroyed.
+        // SAFETY: `Native::consumer` has set this pointer, and keeps the state until the client is
+        // destroyed.
         let state = unsafe { &*opaque.cast::<State>() };
         // SAFETY: the text ends with a NUL and is there for this call.
         let reason = unsafe { CStr::from_ptr(reason) }.to_string_lossy();

@@ -74,8 +74,8 @@ fn serve(native: &Native, told: &impl Told, over: &AtomicBool) {
         if event.is_null() {
             continue;
         }
-        // SAFETY: the event is ours and alive until it is destroyed. A flush waits until the records of an event
-        // are freed with it: whoever has flushed has been told.
+        // SAFETY: the event is ours and alive until it is destroyed. A flush waits until the records of an
+        // event are freed with it: whoever has flushed has been told.
         unsafe {
             match rk::rd_kafka_event_type(event) {
                 rk::RD_KAFKA_EVENT_DR => reports(event, told),
@@ -93,8 +93,8 @@ fn serve(native: &Native, told: &impl Told, over: &AtomicBool) {
 /// The event is alive and one of reports.
 unsafe fn reports(event: *mut rk::rd_kafka_event_t, told: &impl Told) {
     loop {
-        // SAFETY: the caller's promise. Records and texts live as long as the event; codes are read as numbers,
-        // a status is one of the three that librdkafka sets.
+        // SAFETY: the caller's promise. Records and texts live as long as the event; codes are read as
+        // numbers, a status is one of the three that librdkafka sets.
         unsafe {
             let record = rk::rd_kafka_event_message_next(event);
             if record.is_null() {

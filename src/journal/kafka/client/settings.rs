@@ -21,7 +21,8 @@ pub enum Scope {
     Producer,
 }
 
-/// Properties that an operator may not set, and why: they carry the guarantee, or have a setting of their own.
+/// Properties that an operator may not set, and why: they carry the guarantee, or have a setting of their
+/// own.
 pub const REFUSED: [(&str, &str); 39] = [
     ("acks", ACKED),
     ("allow.auto.create.topics", "a topic that is misspelt must be refused, not made"),
@@ -230,7 +231,8 @@ mod tests {
         let get = |key: &str| {
             let (name, mut size) = (CString::new(key).expect("no NUL"), 512);
             let mut value: [c_char; 512] = [0; 512];
-            // SAFETY: the configuration, the name and the buffer of `size` outlive the call; NUL-terminated.
+            // SAFETY: the configuration, the name and the buffer of `size` outlive the call;
+            // NUL-terminated.
             unsafe {
                 rk::rd_kafka_conf_get(conf.as_ptr(), name.as_ptr(), value.as_mut_ptr(), &raw mut size);
                 raw::text(value.as_ptr())

@@ -1,7 +1,7 @@
 //! The topics that a producer has produced to.
 //!
-//! The number of partitions is looked up once and a record for another is refused here: librdkafka 2.12.1 leaks
-//! such a record of a batch, and a flush then waits for it for ever.
+//! The number of partitions is looked up once and a record for another is refused here: librdkafka 2.12.1
+//! leaks such a record of a batch, and a flush then waits for it for ever.
 
 use std::collections::BTreeMap;
 use std::ptr::{self, NonNull};
@@ -97,8 +97,8 @@ fn partitions(
     // SAFETY: client and topic are alive; on success the answer is ours.
     let code = unsafe { raw::rd_kafka_metadata(native.client(), 0, handle.as_ptr(), &raw mut answer, wait) };
     Error::check(doing(), code)?;
-    // SAFETY: the answer is ours and alive until it is destroyed; `topic_cnt` topics lie at `topics`; the code is
-    // read as a number.
+    // SAFETY: the answer is ours and alive until it is destroyed; `topic_cnt` topics lie at `topics`; the
+    // code is read as a number.
     let found = unsafe {
         let count = usize::try_from((*answer).topic_cnt).unwrap_or(0);
         let topics = (0..count).map(|at| (*answer).topics.add(at));
