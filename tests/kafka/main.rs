@@ -1,8 +1,11 @@
-//! What is promised of Kafka, on a real one.
+//! What is promised of Kafka, on a real one: librdkafka's mock cluster has no transactions.
 //!
 //! The broker is that of [`wayfarer_broker::Broker::shared`], unless a test has to hurt one.
+#![allow(missing_docs, reason = "tests")]
 
 mod client;
 mod contract;
+mod fencing;
+mod process;
 mod scene;
 mod world;
