@@ -14,8 +14,10 @@ pub(super) struct Key {
     pub(super) doc: &'static [&'static str],
     /// Checks what was given, and puts it in its place; else the sentence that says what is wrong.
     pub(super) set: fn(&mut Settings, &Given<'_>) -> Result<(), String>,
-    /// The value, as TOML.
+    /// The value, as TOML, without what must not be seen.
     pub(super) show: fn(&Settings) -> String,
+    /// Whether the value has something that is not shown.
+    pub(super) hides: fn(&Settings) -> bool,
     /// The least and the most, where there are any, as they are written.
     pub(super) range: fn() -> Option<(String, String)>,
 }
@@ -88,6 +90,7 @@ macro_rules! settings {
                 Ok(())
             },
             show: |settings| value::Setting::toml(&settings.$section.$key),
+            hides: |settings| value::Setting::hides(&settings.$section.$key),
             range: || {
                 let range: Option<(String, String)> = None;
                 $( let range = range.or_else(|| Some(key::bounds::<$type>(&($range)))); )?

@@ -168,8 +168,43 @@ fn given<'v>(value: &'v DeValue<'_>) -> Given<'v> {
             Ok(number) => Given::Integer(number),
             Err(_) => Given::Other("a number beyond 64 bits"),
         },
+        DeValue::Boolean(is) => Given::Boolean(*is),
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| item.get_ref().as_str())
+            .collect::<Option<Vec<&str>>>()
+            .map_or(Given::Other("an array of something else than texts"), Given::List),
+        DeValue::Table(table) => {
+            let mut entries = Vec::new();
+            match flatten("", table, &mut entries) {
+                Ok(()) => Given::Table(entries),
+                Err(what) => Given::Other(what),
+            }
+        }
         other => Given::Other(kind(other)),
     }
+}
+
+/// The scalars of a table as texts, each named by its whole path: `a.b = 1` and `"a.b" = "1"` are one.
+fn flatten(path: &str, table: &DeTable<'_>, out: &mut Vec<(String, String)>) -> Result<(), &'static str> {
+    for (name, value) in table {
+        let path = format!("{path}{}", name.get_ref());
+        let text = match value.get_ref() {
+            DeValue::Table(below) => {
+                flatten(&format!("{path}."), below, out)?;
+                continue;
+            }
+            DeValue::String(text) => text.to_string(),
+            DeValue::Integer(number) => number.to_string(),
+            DeValue::Float(number) => number.to_string(),
+            DeValue::Boolean(is) => is.to_string(),
+            DeValue::Array(_) | DeValue::Datetime(_) => {
+                return Err("a table with an array or a date in it");
+            }
+        };
+        out.push((path, text));
+    }
+    Ok(())
 }
 
 fn kind(value: &DeValue<'_>) -> &'static str {

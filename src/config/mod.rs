@@ -8,6 +8,7 @@
 //! `WAYFARER_SECTION__KEY=value` overrides `key` of `[section]`: `WAYFARER_ENGINE__SHARDS=16`. The value is
 //! written as in the file, but without quotation marks.
 
+pub mod kafka;
 mod key;
 mod load;
 mod print;
@@ -18,18 +19,22 @@ mod value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use kafka::{Brokers, Extra, Name, Names, Sasl, Secret, Start};
 pub use load::{ENV_PREFIX, Loaded, load, read};
 pub use print::template;
 pub use problem::{ConfigError, Origin, Problem};
 pub use size::{Size, SizeError};
-pub use value::{Format, Fsync, SendsTo, Workers};
+pub use value::{Format, Fsync, JournalKind, SendsTo, Workers};
 
 use crate::model::Interval;
 use key::settings;
 
 settings! {
-    /// The directory in which everything that must survive is kept.
+    /// Where everything that must survive is kept.
     journal: Journal {
+        /// "embedded" is a directory of one machine and needs nothing else; "kafka" is the topics of a
+        /// cluster ([kafka], [topics]), whose partitions several instances share.
+        kind: JournalKind = JournalKind::Embedded;
         /// The directory of the journal, made if it is not there. One process at a time owns it.
         /// Relative to the directory in which wayfarer is started.
         directory: PathBuf = PathBuf::from("./data");
@@ -38,9 +43,10 @@ settings! {
         /// process loses nothing), "never" (the operating system decides; for tests and imports).
         fsync: Fsync = Fsync::Always;
         /// How long accepted events are kept after every shard has taken them: as far back as a replay can
-        /// reach.
+        /// reach. On Kafka: what `topics apply` gives the topics of inputs, movements and cycles.
         accepted_retention: Interval = Interval::from_days(7), Interval::from_mins(1)..=Interval::LONGEST;
-        /// How long sends are kept: as far back as a file of sends can be restored.
+        /// How long sends are kept: as far back as a file of sends can be restored. On Kafka: what `topics
+        /// apply` gives the topics of sends, dead letters and lists.
         sends_retention: Interval = Interval::from_days(30), Interval::from_mins(1)..=Interval::LONGEST;
         /// How much memory the journal's cache of blocks may take. State that is in use is not in it: a
         /// bigger cache makes restoring and looking back faster, not the running.
@@ -49,7 +55,8 @@ settings! {
     /// The shards, and what a cycle over them may cost.
     engine: Engine {
         /// Into how many shards users are divided. Fixed when the journal's directory is made: a user's shard
-        /// is computed from it.
+        /// is computed from it. On Kafka the partitions of the events topic are the shards, and this is only
+        /// how many `topics apply` gives it if there is none.
         shards: u32 = 64, 1..=4096;
         /// How many threads own the shards: "cores" (of this machine, as far as the process may use them), or
         /// a number from 1 to 1024. More than shards would be idle.
@@ -64,6 +71,101 @@ settings! {
         list_rows_per_cycle_max: u32 = 2_000, 1..=1_000_000;
         /// How long a message's id is remembered, so that its repeats do nothing. Memory is rate × window.
         duplicate_window: Interval = Interval::from_mins(10), Interval::ZERO..=Interval::from_days(7);
+    }
+    /// The cluster, with journal.kind = "kafka".
+    kafka: Kafka {
+        /// Brokers to begin with, "host:port"; they name the others. Several, so that one may be away. In the
+        /// variable: between commas.
+        brokers: Brokers = Brokers::default();
+        /// The consumer group, the same for all instances. The transactions are named after it too.
+        group: Name = Name::fixed("wayfarer");
+        /// The name of this instance, another for each; "" is the host's name. It must be the same after a
+        /// restart: what was left open under it is closed at once, under a new name only after
+        /// kafka.transaction_timeout.
+        instance: Name = Name::default();
+        /// Where a shard begins to read that has never committed: "earliest" (all that is kept) or "latest".
+        start: Start = Start::Earliest;
+        /// The longest that decisions wait for their commit. A longer one saves markers and costs latency.
+        commit_interval_max: Interval = Interval::from_millis(100),
+            Interval::from_millis(1)..=Interval::from_secs(10);
+        /// After this the brokers abort a transaction whose owner is silent. Readers of what lies behind it
+        /// wait for that long.
+        transaction_timeout: Interval = Interval::from_secs(10),
+            Interval::from_secs(2)..=Interval::from_mins(15);
+        /// After this without a heartbeat an instance is dead, and its shards go to the others. The brokers
+        /// have bounds of their own (group.min.session.timeout.ms is 6 s).
+        session_timeout: Interval = Interval::from_secs(6), Interval::from_secs(1)..=Interval::from_mins(30);
+        /// How often an instance says that it lives.
+        heartbeat_interval: Interval = Interval::from_secs(1),
+            Interval::from_millis(100)..=Interval::from_mins(1);
+        /// The longest that a call to the brokers may take; a call that takes several times as long ends the
+        /// process.
+        request_timeout: Interval = Interval::from_secs(10),
+            Interval::from_secs(1)..=Interval::from_mins(5);
+        /// How many bytes each worker reads ahead. They are there only while it lags.
+        prefetch: Size = Size::mib(256), Size::mib(1)..=Size::gib(1);
+        /// Whether the connections are encrypted.
+        tls: bool = false;
+        /// The certificates that are trusted, a PEM file; "" is those of the system.
+        tls_ca: Option<PathBuf> = None;
+        /// Our certificate, a PEM file, where the brokers ask for one.
+        tls_certificate: Option<PathBuf> = None;
+        /// Its private key, a PEM file.
+        tls_key: Option<PathBuf> = None;
+        /// What the key is locked with. Never printed.
+        tls_key_password: Secret = Secret::default();
+        /// How the brokers are told who we are: "PLAIN" (readable on the way unless kafka.tls is true),
+        /// "SCRAM-SHA-256", "SCRAM-SHA-512", or "".
+        sasl_mechanism: Sasl = Sasl::None;
+        /// The user.
+        sasl_user: String = String::new();
+        /// The password. Never printed. Better in WAYFARER_KAFKA__SASL_PASSWORD or a file than here.
+        sasl_password: Secret = Secret::default();
+        /// A file with the password in its first line, read at start.
+        sasl_password_file: Option<PathBuf> = None;
+        /// Properties of librdkafka for every client, passed on as they are, such as
+        /// { "client.rack" = "b" }. Those on which the guarantee stands are refused.
+        client: Extra = Extra::default();
+        /// The same for consumers only.
+        consumer: Extra = Extra::default();
+        /// The same for producers only.
+        producer: Extra = Extra::default();
+    }
+    /// The topics, with journal.kind = "kafka": their names, and what `topics apply` gives new ones. A name
+    /// that is "" is the prefix and the key.
+    topics: Topics {
+        /// What the names begin with that are not given.
+        prefix: Name = Name::fixed("wayfarer.");
+        /// The topics of events, all with the same number of partitions, keyed by user id; [] is one, the
+        /// prefix and "events". The first is the anchor: whoever is assigned a partition of it reads that
+        /// partition of every topic.
+        events: Names = Names::default();
+        /// What users are given other than by events: entries by the API, removals, deletions.
+        internal: Name = Name::default();
+        /// What became of sends: delivered, failed, clicked.
+        receipts: Name = Name::default();
+        /// Rows of audience lists.
+        lists: Name = Name::default();
+        /// Operators' commands in their order, one partition, kept for ever.
+        control: Name = Name::default();
+        /// The users' state, compacted.
+        state: Name = Name::default();
+        /// Messages to hand over.
+        sends: Name = Name::default();
+        /// Dead letters.
+        rejects: Name = Name::default();
+        /// Every movement of every user.
+        transitions: Name = Name::default();
+        /// Who was refused by which gate, and why.
+        refusals: Name = Name::default();
+        /// What each commit has read; a replay needs it.
+        cycles: Name = Name::default();
+        /// What each shard shows to the API of every instance, compacted.
+        views: Name = Name::default();
+        /// How many brokers keep each record. With fewer than 3 nothing is promised when a broker dies.
+        replication: u32 = 3, 1..=15;
+        /// How many of them must have a record before it counts as written.
+        min_insync: u32 = 2, 1..=15;
     }
     /// Events in, operators' commands, metrics.
     http: Http {
@@ -117,7 +219,9 @@ impl Settings {
     /// The relations between settings that one key alone cannot show: the key to blame, and the sentence.
     fn contradictions(&self) -> Vec<(&'static str, &'static str, String)> {
         let mut found = Vec::new();
+        kafka::contradictions(self, &mut found);
         if let Workers::Count(workers) = self.engine.workers
+            && self.journal.kind == JournalKind::Embedded
             && workers > self.engine.shards
         {
             let shards = self.engine.shards;

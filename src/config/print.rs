@@ -6,7 +6,7 @@ use super::{KEYS, SECTIONS, Settings};
 
 impl Loaded {
     /// Every setting and, behind it, where its value comes from. The text is TOML and gives the same settings
-    /// again.
+    /// again, but for passwords: of those it says only that they are set.
     #[must_use]
     pub fn dump(&self) -> String {
         let lines: Vec<String> =
@@ -17,7 +17,8 @@ impl Loaded {
             out.push_str(&format!("[{section}]\n"));
             for ((key, line), origin) in KEYS.iter().zip(&lines).zip(&self.origins) {
                 if key.section == *section {
-                    out.push_str(&format!("{line:widest$}  # {origin}\n"));
+                    let hidden = if (key.hides)(&self.settings) { ", set and not shown" } else { "" };
+                    out.push_str(&format!("{line:widest$}  # {origin}{hidden}\n"));
                 }
             }
             out.push('\n');

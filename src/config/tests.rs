@@ -8,12 +8,12 @@ use super::*;
 const FILE: &str = include_str!("../../config/wayfarer.toml");
 const LOCAL: &str = include_str!("../../config/local.toml");
 
-fn with(text: &str, environment: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
+pub(super) fn with(text: &str, environment: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     read(text, Path::new("w.toml"), environment.collect::<Vec<_>>())
 }
 
-fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
+pub(super) fn problems(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
     match with(text, environment) {
         Err(ConfigError::Wrong(problems)) => problems.iter().map(ToString::to_string).collect(),
         Err(e) => panic!("{e}"),

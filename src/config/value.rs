@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::size::Size;
 use crate::model::Interval;
@@ -13,6 +13,12 @@ pub(super) enum Given<'a> {
     Text(&'a str),
     /// A whole number of the file.
     Integer(i64),
+    /// True or false, of the file.
+    Boolean(bool),
+    /// An array of texts of the file.
+    List(Vec<&'a str>),
+    /// A table of the file, whatever lies deeper named by its whole path with points, in order.
+    Table(Vec<(String, String)>),
     /// Anything else in the file: what it is called, with its article.
     Other(&'static str),
     /// A variable of the environment, which has no types.
@@ -24,16 +30,19 @@ impl fmt::Display for Given<'_> {
         match self {
             Self::Text(text) | Self::Variable(text) => write!(f, "{text:?}"),
             Self::Integer(number) => write!(f, "{number}"),
+            Self::Boolean(is) => write!(f, "{is}"),
+            Self::List(_) => f.write_str("an array"),
+            Self::Table(_) => f.write_str("a table"),
             Self::Other(what) => f.write_str(what),
         }
     }
 }
 
 impl<'a> Given<'a> {
-    fn text(&self, wanted: &str) -> Result<&'a str, String> {
+    pub(super) fn text(&self, wanted: &str) -> Result<&'a str, String> {
         match *self {
             Self::Text(text) | Self::Variable(text) => Ok(text),
-            Self::Integer(_) | Self::Other(_) => Err(format!("{self} stands where {wanted} must be")),
+            _ => Err(format!("{self} stands where {wanted} must be")),
         }
     }
 
@@ -41,7 +50,7 @@ impl<'a> Given<'a> {
         match *self {
             Self::Integer(number) => Some(number),
             Self::Variable(text) => text.parse().ok(),
-            Self::Text(_) | Self::Other(_) => None,
+            _ => None,
         }
     }
 }
@@ -56,9 +65,13 @@ pub(super) trait Setting: Sized {
     fn plain(&self) -> String {
         self.toml().trim_matches('"').to_owned()
     }
+    /// Whether [`Setting::toml`] leaves something out that must not be seen.
+    fn hides(&self) -> bool {
+        false
+    }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
@@ -80,6 +93,31 @@ impl Setting for String {
     }
     fn toml(&self) -> String {
         quoted(self)
+    }
+}
+
+impl Setting for bool {
+    fn read(given: &Given<'_>) -> Result<Self, String> {
+        match given {
+            Given::Boolean(is) => Ok(*is),
+            Given::Variable("true") => Ok(true),
+            Given::Variable("false") => Ok(false),
+            _ => Err(format!("{given} is neither true nor false")),
+        }
+    }
+    fn toml(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// The empty path is none.
+impl Setting for Option<PathBuf> {
+    fn read(given: &Given<'_>) -> Result<Self, String> {
+        let path = given.text("a path, or \"\" for none,")?;
+        Ok((!path.is_empty()).then(|| PathBuf::from(path)))
+    }
+    fn toml(&self) -> String {
+        quoted(&self.as_deref().unwrap_or(Path::new("")).to_string_lossy())
     }
 }
 
@@ -240,6 +278,31 @@ impl Setting for SendsTo {
             Self::Stdout => quoted("-"),
             Self::File(path) => path.toml(),
         }
+    }
+}
+
+/// Which journal carries the shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JournalKind {
+    /// A directory of one machine.
+    Embedded,
+    /// The topics of a Kafka cluster, which several instances share.
+    Kafka,
+}
+
+impl Setting for JournalKind {
+    fn read(given: &Given<'_>) -> Result<Self, String> {
+        match given.text("\"embedded\" or \"kafka\"")? {
+            "embedded" => Ok(Self::Embedded),
+            "kafka" => Ok(Self::Kafka),
+            other => Err(format!("{other:?} is neither \"embedded\" nor \"kafka\"")),
+        }
+    }
+    fn toml(&self) -> String {
+        quoted(match self {
+            Self::Embedded => "embedded",
+            Self::Kafka => "kafka",
+        })
     }
 }
 
