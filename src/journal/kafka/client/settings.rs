@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
+use std::fmt;
 use std::ptr::NonNull;
 
 use rdkafka::bindings as rk;
@@ -87,10 +88,26 @@ const PRODUCER: [(&str, &str); 3] =
     [("linger.ms", "20"), ("batch.size", "1000000"), ("compression.type", "lz4")];
 
 /// Where the brokers are, and what an operator adds to the properties of clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     servers: String,
     extra: BTreeMap<(Scope, String), String>,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extra = self.extra.iter().map(|((scope, key), value)| ((scope, key), shown(key, value)));
+        f.debug_struct("Settings")
+            .field("servers", &self.servers)
+            .field("extra", &extra.collect::<BTreeMap<_, _>>())
+            .finish()
+    }
+}
+
+/// The value, unless it must not be seen.
+fn shown<'v>(key: &str, value: &'v str) -> &'v str {
+    let secret = ["password", "secret", "pem"].iter().any(|word| key.contains(word));
+    if secret { "(not shown)" } else { value }
 }
 
 impl Settings {
@@ -105,11 +122,25 @@ impl Settings {
     /// It is one of [`REFUSED`], or librdkafka knows no such property or value.
     pub fn with(mut self, scope: Scope, key: &str, value: &str) -> Result<Self, Error> {
         if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| *refused == key) {
-            return Err(Error::new(format!("set {key} to `{value}`"), code::INVALID_ARG, *why));
+            return Err(Error::new(format!("set {key} to `{}`", shown(key, value)), code::INVALID_ARG, *why));
         }
         Conf::new().set(key, value)?;
         self.extra.insert((scope, key.to_owned()), value.to_owned());
         Ok(self)
+    }
+
+    /// The brokers to begin with.
+    #[must_use]
+    pub fn servers(&self) -> &str {
+        &self.servers
+    }
+
+    /// What every client is given, by name: what an administrator's client needs.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, &str)> {
+        let extra = self.extra.iter().filter(|((scope, _), _)| *scope == Scope::Client);
+        let extra = extra.map(|((_, key), value)| (key.as_str(), value.as_str()));
+        let servers = [("bootstrap.servers", self.servers.as_str()), ("enable.metrics.push", "false")];
+        CLIENT.into_iter().chain(extra).chain(servers)
     }
 
     /// The configuration of a consumer; `own` has the last word.
@@ -146,7 +177,7 @@ impl Conf {
     }
 
     fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
-        let doing = || format!("set {key} to `{value}`");
+        let doing = || format!("set {key} to `{}`", shown(key, value));
         let nul = |_| Error::new(doing(), code::INVALID_ARG, "a property has no NUL bytes");
         let (name, text) = (CString::new(key).map_err(nul)?, CString::new(value).map_err(nul)?);
         let mut said: [c_char; 512] = [0; 512];
@@ -219,6 +250,15 @@ mod tests {
         assert!(bad.to_string().contains("set socket.timeout.ms to `soon`"), "{bad}");
         let nul = settings.with(Scope::Client, "client.id", "a\0b").expect_err("NUL");
         assert!(nul.to_string().contains("no NUL"), "{nul}");
+    }
+
+    #[test]
+    fn a_password_is_shown_nowhere() {
+        let settings = Settings::new("localhost:9092").with(Scope::Client, "sasl.password", "sesame");
+        let shown = format!("{:?}", settings.expect("it is a property"));
+        assert!(shown.contains("(not shown)") && !shown.contains("sesame"), "{shown}");
+        let bad = Settings::new("localhost:9092").with(Scope::Client, "sasl.password", "ses\0ame");
+        assert!(!bad.expect_err("NUL").to_string().contains("ses\0ame"));
     }
 
     #[test]
