@@ -21,7 +21,6 @@ use wayfarer_broker::Broker;
 
 use case::{Case, Outcome};
 
-use self::topics;
 
 /// A member that is not heard for so long is thrown out.
 const SESSION: Duration = Duration::from_secs(6);

@@ -21,6 +21,7 @@
 //!   the state topic, in `latest`.
 //! - `tail`: the control log and the views, as far as known. `ends`: how far the inputs reach. `clock`: the
 //!   brokers' time. `intake`, `streams`: what others append, and what they read.
+//! - [`refusal`]: the six causes for which a start is refused. [`topics`]: what topics are needed, and made.
 
 mod clock;
 pub mod client;
@@ -32,8 +33,10 @@ mod latest;
 mod load;
 pub mod options;
 pub mod partition;
+pub mod refusal;
 mod streams;
 mod tail;
+pub mod topics;
 mod worker;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
