@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use wayfarer::cli::{self, Cli, Command, Config, Rejects, RejectsArgs, exit};
 use wayfarer::demo::{self, Screen};
-use wayfarer::{config, ctl, journey, lifecycle, look, replay};
+use wayfarer::{config, ctl, journey, lifecycle, look, replay, topics};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -42,6 +42,7 @@ fn call(command: Command) -> Result<u8, Ended> {
             }
             Config::Template => print(&config::template()),
         },
+        Command::Topics(args) => Ok(topics::run(&args, &mut io::stdout(), &mut io::stderr())),
         Command::Completions { shell } => {
             let mut out = Vec::new();
             cli::completions(shell, &mut out);

@@ -12,11 +12,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{RunArgs, exit};
-use crate::config::{self, Format, Fsync, Settings};
+use crate::config::{self, Format, Fsync, JournalKind, Settings};
 use crate::http;
 use crate::journal::embedded::{self, Embedded, EmbeddedOptions, Retention};
 use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
+use crate::topics;
 use crate::worker::journeys;
 use crate::worker::process::{Process, StartError};
 
@@ -48,6 +49,7 @@ fn start(args: &RunArgs) -> Result<(), Ended> {
     let settings = config::load(args.config.as_deref()).map_err(|e| because(exit::CONFIG)(&e))?.settings;
     log_to_stderr(&settings);
     args.events.as_deref().map_or(Ok(()), plain)?;
+    on_kafka(&settings)?;
     let signals = signals().map_err(|e| (exit::JOURNAL, format!("signals cannot be waited for: {e}")))?;
     let log = Embedded::open(&settings.journal.directory, journal_options(&settings))
         .map_err(|e| because(exit::JOURNAL)(&e))?;
@@ -57,6 +59,33 @@ fn start(args: &RunArgs) -> Result<(), Ended> {
     let ended = serve(args, &settings, &mut process, &signals);
     process.stop();
     ended
+}
+
+/// Where the topics carry the shards: refuses what cannot work before anything is started.
+#[cfg(feature = "kafka")]
+fn on_kafka(settings: &Settings) -> Result<(), Ended> {
+    if settings.journal.kind == JournalKind::Embedded {
+        return Ok(());
+    }
+    let cluster = topics::connect(settings)?;
+    let plan = cluster.check(&settings.wanted_topics());
+    let plan = plan.map_err(|refusal| (topics::code(refusal.cause), refusal.to_string()))?;
+    for step in &plan.steps {
+        tracing::warn!(topic = step.topic, "{}", step.sentence);
+    }
+    tracing::info!(shards = plan.shards, "the topics are as needed");
+    Err((
+        exit::JOURNAL,
+        "the journal on Kafka does not run yet; its topics can be planned and applied".to_owned(),
+    ))
+}
+
+#[cfg(not(feature = "kafka"))]
+fn on_kafka(settings: &Settings) -> Result<(), Ended> {
+    match settings.journal.kind {
+        JournalKind::Embedded => Ok(()),
+        JournalKind::Kafka => Err(topics::without_kafka()),
+    }
 }
 
 /// What a packed file begins with, how it is called, and what unpacks it to a pipe.

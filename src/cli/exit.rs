@@ -16,9 +16,33 @@ pub const SERVER: u8 = 5;
 pub const PENDING: u8 = 6;
 /// A file cannot be read or written.
 pub const FILE: u8 = 7;
+/// No broker of Kafka can be reached.
+pub const UNREACHABLE: u8 = 8;
+/// A topic of Kafka is not there.
+pub const MISSING: u8 = 9;
+/// Kafka's brokers deny a permission, or let nobody in with this password.
+pub const DENIED: u8 = 10;
+/// Another process runs under the same instance name, and has taken over.
+pub const FENCED: u8 = 11;
+/// The topics, or the state in them, do not fit this configuration or this program.
+pub const INCOMPATIBLE: u8 = 12;
 
 /// All of them, for the help and for its test.
-pub const ALL: [u8; 8] = [OK, PROBLEM, USAGE, CONFIG, JOURNAL, SERVER, PENDING, FILE];
+pub const ALL: [u8; 13] = [
+    OK,
+    PROBLEM,
+    USAGE,
+    CONFIG,
+    JOURNAL,
+    SERVER,
+    PENDING,
+    FILE,
+    UNREACHABLE,
+    MISSING,
+    DENIED,
+    FENCED,
+    INCOMPATIBLE,
+];
 
 pub(super) const HELP: &str = "\
 Exit codes:
@@ -30,5 +54,10 @@ Exit codes:
   5  the server cannot be reached, or failed
   6  the command is recorded, but not every shard has taken it yet
   7  a file cannot be read or written
+  8  Kafka: no broker can be reached
+  9  Kafka: a topic is missing, which `topics apply` makes
+ 10  Kafka: denied: a permission is missing, or the password is wrong
+ 11  Kafka: fenced: another process runs under this instance's name
+ 12  Kafka: the topics or the state in them do not fit: partitions, compaction, another program's group
 
 Begin with `wayfarer demo`.";

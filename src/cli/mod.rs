@@ -5,6 +5,7 @@
 mod ctl;
 pub mod exit;
 mod replay;
+mod topics;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ pub use ctl::{
     Server, Show, StatisticsArgs, UploadArgs, VerbArgs,
 };
 pub use replay::{ListFile, Mapping, ReplayArgs};
+pub use topics::{Topics, TopicsArgs, TopicsOptions};
 
 /// The address of a server on this machine that was not told another (`http.listen`).
 pub const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -99,6 +101,9 @@ Ends with 0 if there is none, with 1 if there is one.")]
 
     /// Show the settings of `wayfarer run`
     Config(ConfigArgs),
+
+    /// Compare Kafka's topics with what is needed, and make what is missing
+    Topics(TopicsArgs),
 
     /// Print the completions for a shell
     #[command(after_long_help = "Example:

@@ -120,7 +120,7 @@ fn every_verb_of_every_dialect_is_one_of_ctl() {
 fn every_exit_code_is_in_the_help() {
     let help = Cli::command().render_long_help().to_string();
     for code in exit::ALL {
-        assert!(help.contains(&format!("\n  {code}  ")), "{code}");
+        assert!(help.contains(&format!("\n{code:>3}  ")), "{code}");
     }
 }
 

@@ -19,7 +19,7 @@ mod value;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use kafka::{Brokers, Extra, Name, Names, Sasl, Secret, Start};
+pub use kafka::{Brokers, Extra, Name, Names, Partitioner, Sasl, Secret, Start};
 pub use load::{ENV_PREFIX, Loaded, load, read};
 pub use print::template;
 pub use problem::{ConfigError, Origin, Problem};
@@ -83,6 +83,10 @@ settings! {
         /// restart: what was left open under it is closed at once, under a new name only after
         /// kafka.transaction_timeout.
         instance: Name = Name::default();
+        /// How the producers of the events choose a key's partition: "murmur2" (Java, and most others) or
+        /// "crc32" (librdkafka, unless told otherwise). What is accepted over HTTP goes where they would have
+        /// put it.
+        partitioner: Partitioner = Partitioner::Murmur2;
         /// Where a shard begins to read that has never committed: "earliest" (all that is kept) or "latest".
         start: Start = Start::Earliest;
         /// The longest that decisions wait for their commit. A longer one saves markers and costs latency.
@@ -98,6 +102,9 @@ settings! {
         /// How often an instance says that it lives.
         heartbeat_interval: Interval = Interval::from_secs(1),
             Interval::from_millis(100)..=Interval::from_mins(1);
+        /// After this without asking for records an instance is stuck, and its shards go to the others.
+        poll_interval_max: Interval = Interval::from_mins(5),
+            Interval::from_secs(1)..=Interval::from_hours(1);
         /// The longest that a call to the brokers may take; a call that takes several times as long ends the
         /// process.
         request_timeout: Interval = Interval::from_secs(10),

@@ -8,4 +8,5 @@ mod contract;
 mod fencing;
 mod process;
 mod scene;
+mod topics;
 mod world;

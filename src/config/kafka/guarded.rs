@@ -24,6 +24,7 @@ const OWN: &[(&str, &str)] = &[
     ("auto.offset.reset", "kafka.start"),
     ("session.timeout.ms", "kafka.session_timeout"),
     ("heartbeat.interval.ms", "kafka.heartbeat_interval"),
+    ("max.poll.interval.ms", "kafka.poll_interval_max"),
     ("transaction.timeout.ms", "kafka.transaction_timeout"),
     ("queued.max.messages.kbytes", "kafka.prefetch"),
     ("security.protocol", "kafka.tls, together with kafka.sasl_mechanism"),
@@ -37,14 +38,17 @@ const OWN: &[(&str, &str)] = &[
     ("sasl.password", "kafka.sasl_password, which is never printed"),
 ];
 
-const MEMBER: &str = "it is made of kafka.group, kafka.instance and the worker's number, by which the brokers \
-                      tell a worker from its own ghost";
+const MEMBER: &str = "it is made of kafka.group, kafka.instance and the worker's number, by which the \
+                      brokers tell a worker from its own ghost";
 const OFFSETS: &str = "positions are committed in the transaction of what they led to, and nowhere else";
 const ACKS: &str = "a record that not every replica in sync has is lost with its leader";
 const PROTOCOL: &str = "shards are moved one by one by the classic protocol; what another one promises at a \
                         rebalance is not what a commit relies on";
-const DELIVERY: &str = "it is derived from kafka.transaction_timeout, within which a record must be delivered \
-                        or the transaction end";
+const RETRIES: &str =
+    "records keep their order and come once by sending again in that order until told otherwise";
+const INNER: &str = "the client is built on its value";
+const DELIVERY: &str = "it is derived from kafka.transaction_timeout, within which a record must be \
+                        delivered or the transaction end";
 
 /// Properties on which the guarantee stands.
 const GUARDED: &[(&str, &str)] = &[
@@ -57,6 +61,10 @@ const GUARDED: &[(&str, &str)] = &[
     ("enable.idempotence", "without it a record that is sent again after a lost answer is there twice"),
     ("enable.gapless.guarantee", "what has failed is settled by the transaction, not by ending the client"),
     ("acks", ACKS),
+    ("retries", RETRIES),
+    ("message.send.max.retries", RETRIES),
+    ("max.in.flight", RETRIES),
+    ("max.in.flight.requests.per.connection", RETRIES),
     ("request.required.acks", ACKS),
     ("transactional.id", MEMBER),
     ("group.instance.id", MEMBER),
@@ -73,5 +81,12 @@ const GUARDED: &[(&str, &str)] = &[
         "an end is asked for, since the one that is told is not the end of what is open",
     ),
     ("allow.auto.create.topics", "a name with a slip of the pen would become a topic"),
+    ("enable.metrics.push", "closing a client would wait for it"),
+    ("plugin.library.paths", "it loads other code into the process"),
+    ("enabled_events", INNER),
+    ("log.queue", INNER),
+    ("log.thread.name", INNER),
+    ("opaque", INNER),
+    ("test.mock.num.brokers", INNER),
     ("check.crcs", "a damaged record must be seen rather than decided on"),
 ];

@@ -3,6 +3,8 @@
 //! Passwords are kept in [`Secret`], which prints itself nowhere. What librdkafka is told beyond the settings
 //! is an [`Extra`] table; [`guarded`] lists what it may not touch.
 
+#[cfg(feature = "kafka")]
+mod client;
 mod extra;
 mod guarded;
 mod names;
@@ -54,6 +56,31 @@ impl Setting for Sasl {
     }
     fn toml(&self) -> String {
         quoted(self.name())
+    }
+}
+
+/// How producers choose the partition of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Partitioner {
+    /// As Java's do.
+    Murmur2,
+    /// As librdkafka's do unless told otherwise.
+    Crc32,
+}
+
+impl Setting for Partitioner {
+    fn read(given: &Given<'_>) -> Result<Self, String> {
+        match given.text("\"murmur2\" or \"crc32\"")? {
+            "murmur2" => Ok(Self::Murmur2),
+            "crc32" => Ok(Self::Crc32),
+            other => Err(format!("{other:?} is neither \"murmur2\" nor \"crc32\"")),
+        }
+    }
+    fn toml(&self) -> String {
+        quoted(match self {
+            Self::Murmur2 => "murmur2",
+            Self::Crc32 => "crc32",
+        })
     }
 }
 

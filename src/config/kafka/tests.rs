@@ -39,7 +39,8 @@ fn a_topic_without_a_name_is_the_prefix_and_its_key() {
 fn properties_are_passed_on_whether_their_names_are_quoted_or_nested() {
     let expected = [("client.rack", "b"), ("socket.keepalive.enable", "true"), ("socket.timeout.ms", "9000")];
     for text in [
-        "client = { \"client.rack\" = \"b\", \"socket.keepalive.enable\" = true, socket.timeout.ms = 9000 }\n",
+        "client = { \"client.rack\" = \"b\", \"socket.keepalive.enable\" = true, \
+         socket.timeout.ms = 9000 }\n",
         "[kafka.client]\nclient.rack = \"b\"\nsocket.keepalive.enable = true\nsocket.timeout.ms = 9000\n",
     ] {
         assert_eq!(kafka(text).kafka.client.iter().collect::<Vec<_>>(), expected, "{text}");
@@ -87,7 +88,8 @@ fn passwords_are_used_and_shown_nowhere() {
     let text = format!(
         "{KAFKA}tls = true\ntls_ca = \"ca.pem\"\ntls_certificate = \"c.pem\"\ntls_key = \"k.pem\"\n\
          tls_key_password = \"{WORD}\"\nsasl_mechanism = \"SCRAM-SHA-512\"\nsasl_user = \"w\"\n\
-         sasl_password = \"{WORD}\"\nclient = {{ \"ssl.keystore.password\" = \"{WORD}\", \"client.rack\" = \"b\" }}\n"
+         sasl_password = \"{WORD}\"\n\
+         client = {{ \"ssl.keystore.password\" = \"{WORD}\", \"client.rack\" = \"b\" }}\n"
     );
     let loaded = with(&text, &[]).unwrap();
     assert_eq!(loaded.settings.kafka.sasl_password.reveal(), WORD);
@@ -118,6 +120,7 @@ fn what_does_not_go_together_is_refused_at_its_key() {
         (format!("{KAFKA}group = \"a b\"\n"), "w.toml:5: kafka.group: \"a b\" is not a name of ASCII"),
         (format!("{KAFKA}heartbeat_interval = \"3s\"\n"), "w.toml:5: kafka.heartbeat_interval: 3s leaves"),
         (format!("{KAFKA}commit_interval_max = \"5s\"\n"), "w.toml:5: kafka.commit_interval_max: 5s leaves"),
+        (format!("{KAFKA}poll_interval_max = \"5s\"\n"), "w.toml:5: kafka.poll_interval_max: 5s is shorter"),
         (format!("{KAFKA}tls_ca = \"ca\"\n"), "w.toml:5: kafka.tls_ca: it is of no use without kafka.tls"),
         (
             format!("{KAFKA}tls = true\ntls_key = \"k\"\n"),
@@ -174,4 +177,50 @@ fn a_broker_is_a_host_and_a_port() {
         let text = format!("[journal]\nkind = \"kafka\"\n[kafka]\nbrokers = {brokers}\n");
         assert_eq!(with(&text, &[]).is_ok(), legal, "{brokers}");
     }
+}
+
+/// The client has a list of its own, for whoever does not come by the settings.
+#[cfg(feature = "kafka")]
+#[test]
+fn whatever_the_client_refuses_is_refused_here_already() {
+    for (name, _) in crate::journal::kafka::client::settings::REFUSED {
+        assert!(super::guarded::why(name).is_some(), "{name}");
+    }
+}
+
+#[cfg(feature = "kafka")]
+#[test]
+fn the_client_is_told_what_is_set() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("password");
+    std::fs::write(&file, "open sesame\n").expect("a file");
+    let mut settings = kafka(
+        "instance = \"a\"\ntls = true\ntls_ca = \"ca.pem\"\n\
+         sasl_mechanism = \"SCRAM-SHA-512\"\nsasl_user = \"w\"\n\
+         sasl_password_file = \"f\"\nclient = { socket.timeout.ms = 9000 }\n",
+    );
+    settings.kafka.sasl_password_file = Some(file);
+    let client = settings.kafka.client().expect("all properties exist");
+    let given: std::collections::BTreeMap<&str, &str> = client.properties().collect();
+    for (name, value) in [
+        ("bootstrap.servers", "k:9092"),
+        ("security.protocol", "SASL_SSL"),
+        ("ssl.ca.location", "ca.pem"),
+        ("sasl.mechanism", "SCRAM-SHA-512"),
+        ("sasl.username", "w"),
+        ("sasl.password", "open sesame"),
+        ("socket.timeout.ms", "9000"),
+    ] {
+        assert_eq!(given.get(name), Some(&value), "{name}");
+    }
+    assert_eq!(settings.kafka.instance_name().as_deref(), Ok("a"));
+    assert!(kafka("").kafka.instance_name().is_ok_and(|name| !name.is_empty()), "the host has a name");
+    settings.kafka.sasl_password_file = Some(directory.path().join("none"));
+    let error = settings.kafka.client().unwrap_err();
+    assert!(error.starts_with("kafka.sasl_password_file: ") && error.contains("cannot be read"), "{error}");
+    let error = kafka("client = { socket.timeout = 1 }\n").kafka.client().unwrap_err();
+    assert!(
+        error.starts_with("kafka.client: ") && error.contains("No such configuration property"),
+        "{error}"
+    );
 }
