@@ -1,5 +1,8 @@
 //! `wayfarer run`: settings → journal → threads, until a signal; whatever is wrong in one sentence.
 
+#[cfg(feature = "kafka")]
+mod kafka;
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -15,9 +18,9 @@ use crate::cli::{RunArgs, exit};
 use crate::config::{self, Format, Fsync, JournalKind, Settings};
 use crate::http;
 use crate::journal::embedded::{self, Embedded, EmbeddedOptions, Retention};
+use crate::journal::Log;
 use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
-use crate::topics;
 use crate::worker::journeys;
 use crate::worker::process::{Process, StartError};
 
@@ -49,43 +52,34 @@ fn start(args: &RunArgs) -> Result<(), Ended> {
     let settings = config::load(args.config.as_deref()).map_err(|e| because(exit::CONFIG)(&e))?.settings;
     log_to_stderr(&settings);
     args.events.as_deref().map_or(Ok(()), plain)?;
-    on_kafka(&settings)?;
     let signals = signals().map_err(|e| (exit::JOURNAL, format!("signals cannot be waited for: {e}")))?;
-    let log = Embedded::open(&settings.journal.directory, journal_options(&settings))
-        .map_err(|e| because(exit::JOURNAL)(&e))?;
-    tracing::info!(directory = %settings.journal.directory.display(), id = log.id(), "the journal is open");
+    match settings.journal.kind {
+        JournalKind::Embedded => {
+            let log = Embedded::open(&settings.journal.directory, journal_options(&settings))
+                .map_err(|e| because(exit::JOURNAL)(&e))?;
+            let directory = settings.journal.directory.display();
+            tracing::info!(%directory, id = log.id(), "the journal is open");
+            live(&log, args, &settings, &signals)
+        }
+        #[cfg(feature = "kafka")]
+        JournalKind::Kafka => live(&kafka::open(args, &settings)?, args, &settings, &signals),
+        #[cfg(not(feature = "kafka"))]
+        JournalKind::Kafka => Err(crate::topics::without_kafka()),
+    }
+}
+
+/// From an open journal to the last thread's end.
+fn live<L: Log>(
+    log: &L,
+    args: &RunArgs,
+    settings: &Settings,
+    signals: &Receiver<i32>,
+) -> Result<(), Ended> {
     let follows = args.events.as_deref().is_some_and(|path| path != Path::new("-"));
-    let mut process = Process::start(&log, &settings, follows).map_err(|e| code_of(&e))?;
-    let ended = serve(args, &settings, &mut process, &signals);
+    let mut process = Process::start(log, settings, follows).map_err(|e| code_of(&e))?;
+    let ended = serve(args, settings, &mut process, signals);
     process.stop();
     ended
-}
-
-/// Where the topics carry the shards: refuses what cannot work before anything is started.
-#[cfg(feature = "kafka")]
-fn on_kafka(settings: &Settings) -> Result<(), Ended> {
-    if settings.journal.kind == JournalKind::Embedded {
-        return Ok(());
-    }
-    let cluster = topics::connect(settings)?;
-    let plan = cluster.check(&settings.wanted_topics());
-    let plan = plan.map_err(|refusal| (topics::code(refusal.cause), refusal.to_string()))?;
-    for step in &plan.steps {
-        tracing::warn!(topic = step.topic, "{}", step.sentence);
-    }
-    tracing::info!(shards = plan.shards, "the topics are as needed");
-    Err((
-        exit::JOURNAL,
-        "the journal on Kafka does not run yet; its topics can be planned and applied".to_owned(),
-    ))
-}
-
-#[cfg(not(feature = "kafka"))]
-fn on_kafka(settings: &Settings) -> Result<(), Ended> {
-    match settings.journal.kind {
-        JournalKind::Embedded => Ok(()),
-        JournalKind::Kafka => Err(topics::without_kafka()),
-    }
 }
 
 /// What a packed file begins with, how it is called, and what unpacks it to a pipe.
@@ -115,10 +109,10 @@ fn plain(path: &Path) -> Result<(), Ended> {
 
 /// From the first thread to the first signal. The server listens before the shards are restored, and says
 /// that it is not ready; it takes no more requests before the workers stop.
-fn serve(
+fn serve<L: Log>(
     args: &RunArgs,
     settings: &Settings,
-    process: &mut Process<Embedded>,
+    process: &mut Process<L>,
     signals: &Receiver<i32>,
 ) -> Result<(), Ended> {
     let service = Arc::clone(process.running());
@@ -133,7 +127,11 @@ fn serve(
     ended
 }
 
-fn execute(args: &RunArgs, process: &mut Process<Embedded>, signals: &Receiver<i32>) -> Result<(), Ended> {
+fn execute<L: Log>(
+    args: &RunArgs,
+    process: &mut Process<L>,
+    signals: &Receiver<i32>,
+) -> Result<(), Ended> {
     let files = process.wait_open().map_err(|e| code_of(&e))?;
     if let Some(directory) = &args.journeys {
         journeys::put_new(process.running(), directory).map_err(|e| because(exit::PROBLEM)(&e))?;
@@ -153,7 +151,10 @@ fn execute(args: &RunArgs, process: &mut Process<Embedded>, signals: &Receiver<i
             tracing::info!(signal, "finishing the cycle at work; a second signal ends at once");
             Ok(())
         }
-        recv(process.died()) -> why => Err((exit::JOURNAL, why.unwrap_or_default())),
+        recv(process.died()) -> death => {
+            let death = death.unwrap_or_default();
+            Err((if death.fenced { exit::FENCED } else { exit::JOURNAL }, death.why))
+        }
     }
 }
 
@@ -161,6 +162,7 @@ fn code_of(error: &StartError) -> Ended {
     let code = match error {
         StartError::Sends(SendsFileError::Journal(_)) => exit::JOURNAL,
         StartError::Sends(_) | StartError::Source(_) => exit::FILE,
+        StartError::Ended(death) if death.fenced => exit::FENCED,
         StartError::Failure(_) | StartError::Ended(_) | StartError::Thread(_) => exit::JOURNAL,
     };
     (code, error.to_string())

@@ -39,6 +39,12 @@ pub enum JournalError {
         /// What was asked for.
         asked: &'static str,
     },
+    /// Another process has taken this one's place.
+    #[error("another process has taken this one's place: {reason}; give every instance a name of its own")]
+    Fenced {
+        /// By what it was noticed.
+        reason: String,
+    },
     /// The journal failed earlier and answers no more.
     #[error("the journal has ended: {reason}; open it again to learn what was committed")]
     Ended {

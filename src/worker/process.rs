@@ -51,13 +51,29 @@ pub enum StartError {
     #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
     /// A worker ended before its shards were open.
-    #[error("{0}")]
-    Ended(String),
+    #[error("{}", .0.why)]
+    Ended(Death),
 }
 
 impl From<JournalError> for StartError {
     fn from(error: JournalError) -> Self {
         Self::Failure(error.into())
+    }
+}
+
+/// The end of a worker that was not told to end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Death {
+    /// What happened, as a sentence.
+    pub why: String,
+    /// Whether another process has taken this one's name.
+    pub fenced: bool,
+}
+
+impl Death {
+    fn of(failure: &Failure) -> Self {
+        let fenced = matches!(failure, Failure::Journal(JournalError::Fenced { .. }));
+        Self { why: failure.to_string(), fenced }
     }
 }
 
@@ -71,7 +87,7 @@ pub struct Process<L: Log> {
     stop: Arc<AtomicBool>,
     nudges: Sender<Nudge>,
     opened: Receiver<Files>,
-    died: Receiver<String>,
+    died: Receiver<Death>,
     workers: Vec<JoinHandle<()>>,
     others: Vec<JoinHandle<()>>,
     sources: Vec<JoinHandle<()>>,
@@ -155,13 +171,16 @@ impl<L: Log> Process<L> {
             let live = move || {
                 let opened = move |files| drop(opening.send(files));
                 let lived = catch_unwind(AssertUnwindSafe(|| post.run(journal, &log, opened)));
-                let why = match lived {
+                let death = match lived {
                     Ok(Ok(())) => return,
-                    Ok(Err(failure)) => failure.to_string(),
-                    Err(_) => "it panicked outside of any decision, which is a bug".to_owned(),
+                    Ok(Err(failure)) => Death::of(&failure),
+                    Err(_) => Death {
+                        why: "it panicked outside of any decision, which is a bug".to_owned(),
+                        fenced: false,
+                    },
                 };
-                board.set(number, State::Dead(why.clone()));
-                let _ = dying.send(why);
+                board.set(number, State::Dead(death.why.clone()));
+                let _ = dying.send(death);
             };
             process.workers.push(Builder::new().name(format!("worker-{number}")).spawn(live)?);
         }
@@ -205,7 +224,7 @@ impl<L: Log> Process<L> {
 
     /// Told when a worker has died, and why: the process is to end then.
     #[must_use]
-    pub fn died(&self) -> &Receiver<String> {
+    pub fn died(&self) -> &Receiver<Death> {
         &self.died
     }
 
@@ -218,7 +237,7 @@ impl<L: Log> Process<L> {
         while files.len() < self.workers.len() {
             crossbeam::channel::select! {
                 recv(self.opened) -> opened => files.extend(opened),
-                recv(self.died) -> why => return Err(StartError::Ended(why.unwrap_or_default())),
+                recv(self.died) -> death => return Err(StartError::Ended(death.unwrap_or_default())),
             }
         }
         Ok(files)

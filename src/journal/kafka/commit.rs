@@ -33,6 +33,8 @@ pub(super) struct Transactions {
     /// The heads that the last transaction was to leave, if nobody knows whether it did.
     doubtful: Vec<(Shard, Head)>,
     fenced: Option<Instant>,
+    /// Whether somebody else has our name: whoever goes on fencing the other ends neither.
+    taken: bool,
 }
 
 fn refused(reason: impl ToString) -> CommitError {
@@ -43,7 +45,7 @@ impl Transactions {
     /// A producer of this name; it ends what an earlier one has left open.
     pub(super) fn new(shared: &Shared, name: &str) -> Result<Self, JournalError> {
         let mut new =
-            Self { name: name.to_owned(), producer: None, doubtful: Vec::new(), fenced: None };
+            Self { name: name.to_owned(), producer: None, doubtful: Vec::new(), fenced: None, taken: false };
         new.producer = Some(new.connect(shared)?);
         Ok(new)
     }
@@ -67,6 +69,10 @@ impl Transactions {
     ///
     /// Waits for the brokers as long as the settings say.
     pub(super) fn settle(&mut self, shared: &Shared) -> Result<Vec<(Shard, Head)>, JournalError> {
+        if self.taken {
+            let reason = format!("its transactional id {} is in use twice", self.name);
+            return Err(JournalError::Fenced { reason });
+        }
         let began = Instant::now();
         let producer = loop {
             match self.connect(shared) {
@@ -114,12 +120,7 @@ impl Transactions {
             Err(TransactionError::Aborted(error)) => return Err(refused(error)),
             Err(TransactionError::Unknown(error)) => error,
             Err(TransactionError::Fenced(error)) => {
-                if self.fenced.is_some_and(|at| at.elapsed() < FENCED_TWICE) {
-                    let name = &self.name;
-                    return Err(CommitError::Unknown {
-                        reason: format!("somebody else has the transactional id {name} too: {error}"),
-                    });
-                }
+                self.taken |= self.fenced.is_some_and(|at| at.elapsed() < FENCED_TWICE);
                 self.fenced = Some(Instant::now());
                 error
             }

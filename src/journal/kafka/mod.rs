@@ -19,7 +19,7 @@
 //! - [`options`]: how it is opened. [`partition`]: whose partition a key is in.
 //! - `worker`: poll and time. `commit`: the transaction and its three answers. `load`: a shard's records from
 //!   the state topic, in `latest`.
-//! - `tail`: the control log and the views, as far as known. `ends`: how far the inputs reach. `clock`: the
+//! - `tail`: the control log and the views, as far as known; `showcase`: what this instance shows. `ends`: how far the inputs reach. `clock`: the
 //!   brokers' time. `intake`, `streams`: what others append, and what they read.
 //! - [`refusal`]: the six causes for which a start is refused. [`topics`]: what topics are needed, and made.
 
@@ -34,12 +34,13 @@ mod load;
 pub mod options;
 pub mod partition;
 pub mod refusal;
+mod showcase;
 mod streams;
 mod tail;
 pub mod topics;
 mod worker;
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
@@ -50,6 +51,7 @@ use self::clock::Clock;
 use self::codec::Mark;
 use self::ends::{INPUTS, Watch};
 pub use self::options::{KafkaOptions, Start, TopicNames};
+use self::showcase::Showcase;
 use self::tail::Tail;
 pub use self::worker::KafkaWorker;
 use super::error::{IntakeError, JournalError};
@@ -60,7 +62,9 @@ use crate::model::Timestamp;
 /// What a client's error is to those above.
 fn storage(doing: &'static str) -> impl Fn(Error) -> JournalError {
     move |error| {
-        if error.fatal {
+        if refusal::Cause::of_code(error.code) == Some(refusal::Cause::Fenced) {
+            JournalError::Fenced { reason: error.to_string() }
+        } else if error.fatal {
             JournalError::Ended { reason: error.to_string() }
         } else {
             JournalError::Storage { doing, cause: error.to_string() }
@@ -97,6 +101,7 @@ struct Shared {
     /// Asks for the group's offsets; it never joins the group.
     group: Mutex<Consumer>,
     tail: Tail,
+    showcase: Showcase,
     ends: Watch,
 }
 
@@ -189,13 +194,15 @@ impl Kafka {
             appender,
             group: Mutex::new(group),
             tail: Tail::default(),
+            showcase: Showcase::default(),
             ends: Watch::default(),
             options,
         });
         let (closed, closing) = bounded(0);
-        let (tailing, asking): (Weak<_>, Weak<_>) = (Arc::downgrade(&shared), Arc::downgrade(&shared));
+        let [tailing, asking, showing] = [(); 3].map(|()| Arc::downgrade(&shared));
         let threads = vec![
             spawn("kafka-tail", move || tail::run(&tailing, &reader))?,
+            spawn("kafka-views", move || showcase::run(&showing))?,
             spawn("kafka-ends", move || ends::run(&asking, &asker, &closing))?,
         ];
         shared.control_known()?;
@@ -261,15 +268,7 @@ impl Group for Kafka {
     }
 
     fn publish_view(&self, view: View<'_>) -> Result<(), JournalError> {
-        let value = tail::view_value(view.seq, view.bytes);
-        let record = Append {
-            topic: &self.shared.options.topics.views,
-            record: Out { partition: 0, key: Some(&view.shard.to_be_bytes()), value: Some(&value) },
-            headers: &[],
-        };
-        let shown = intake::append(&self.shared, &[record]);
-        let shown = shown.map_err(|e| JournalError::Storage { doing: "show a view", cause: e.to_string() })?;
-        self.shared.clock.note(Timestamp(shown[0].timestamp));
+        self.shared.showcase.put(view);
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::client::{Consumer, Isolation, Message, Messages, Partition, Timestamp as Stamp};
-use super::{Shared, storage};
+use super::{Shared, showcase, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{ControlRecord, Shard};
 use crate::model::Timestamp;
@@ -15,8 +15,6 @@ use crate::model::Timestamp;
 const POLL: Duration = Duration::from_millis(100);
 /// How many records are taken at once.
 const AT_ONCE: usize = 1_000;
-/// The length of a view's sequence number, before what is shown.
-const SEQ_BYTES: usize = 8;
 
 /// What a shard's owner shows of it.
 #[derive(Clone, Debug)]
@@ -44,11 +42,6 @@ struct Known {
 pub(super) struct Tail {
     known: Mutex<Known>,
     grown: Condvar,
-}
-
-/// A view's record: the sequence number, then what is shown.
-pub(super) fn view_value(seq: u64, bytes: &[u8]) -> Vec<u8> {
-    [&seq.to_be_bytes(), bytes].concat()
 }
 
 impl Tail {
@@ -147,10 +140,9 @@ fn take_view(known: &mut Known, message: Message<'_>) {
     let Ok(number) = u64::try_from(message.offset()) else { return };
     known.views_next = known.views_next.max(number + 1);
     let shard = message.key().and_then(|key| Some(u16::from_be_bytes(key.try_into().ok()?)));
-    let parts = message.value().and_then(|value| value.split_first_chunk::<SEQ_BYTES>());
+    let parts = message.value().and_then(showcase::parts);
     // What is neither is a time mark, or somebody else's.
     let (Some(shard), Some((seq, bytes))) = (shard, parts) else { return };
-    let seq = u64::from_be_bytes(*seq);
     if known.views.get(&shard).is_none_or(|shown| shown.seq <= seq) {
         known.views.insert(shard, Shown { seq, bytes: bytes.to_vec(), number });
     }

@@ -298,9 +298,8 @@ impl KafkaWorker {
     /// What a poll could not give.
     fn judge(&mut self, failed: PollError) -> Result<(), JournalError> {
         if failed.error.fatal {
-            let reason = failed.to_string();
-            self.ended = Some(reason.clone());
-            return Err(JournalError::Ended { reason });
+            self.ended = Some(failed.to_string());
+            return Err(storage("read")(failed.error));
         }
         tracing::warn!(error = %failed, "a poll brought an error; librdkafka tries again");
         Ok(())
