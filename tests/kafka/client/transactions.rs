@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use wayfarer::journal::kafka::client::{
-    Error, Isolation, Out, Producer, Scope, Transaction, TransactionError,
+    Edge, Error, Isolation, Out, Partition, Producer, Scope, Transaction, TransactionError,
 };
 
 use crate::scene::{PATIENCE, Scene, outs, until};

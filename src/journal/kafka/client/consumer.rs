@@ -144,9 +144,7 @@ impl Consumer {
         let mut handler = Handler { consumer: self, tell: on_rebalance, panic: None };
         self.state.during(&mut handler, || self.take(into, max.max(1), wait));
         self.polling.set(false);
-        if let Some(panic) = handler.panic {
-            resume_unwind(panic);
-        }
+        let panic = handler.panic;
         let mut left = self.state.left();
         left.rebalanced = false;
         let gone = std::mem::take(&mut left.gone);
@@ -159,7 +157,12 @@ impl Consumer {
             let is_gone = |at: &Partition| at.number == message.partition() && *at.topic == *message.topic();
             !gone.iter().any(is_gone)
         });
-        left.errors.pop_front().map_or(Ok(()), Err)
+        let error = left.errors.pop_front();
+        drop(left);
+        match panic {
+            Some(panic) => resume_unwind(panic),
+            None => error.map_or(Ok(()), Err),
+        }
     }
 
     /// librdkafka waits for *all* the records asked for, so it is asked for one first, and then for what is
