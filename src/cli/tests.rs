@@ -84,6 +84,8 @@ fn what_makes_no_sense_is_refused() {
         "wayfarer ctl copy j",
         "wayfarer ctl fail j",
         "wayfarer rejects show 1 --raw --json",
+        "wayfarer topics",
+        "wayfarer topics apply --partitions 0",
         "wayfarer completions cmd.exe",
     ] {
         assert!(parse(line).is_err(), "{line}");

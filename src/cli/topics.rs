@@ -17,7 +17,7 @@ pub struct TopicsArgs {
 pub enum Topics {
     /// Compare the topics that are needed with those that are there, and change nothing
     #[command(after_long_help = "Examples:
-  wayfarer topics plan --config kafka.toml
+  wayfarer topics plan --config config/kafka.toml
   wayfarer topics plan --json | jq -r '.steps[].topic'
 
 Ends with 0 if there is nothing to do, with 1 if `topics apply` has something to do, and with the
@@ -28,8 +28,8 @@ code of the cause if something is wrong that only you can put right.")]
     /// Nothing is deleted, no number of partitions changed, nothing kept for a shorter time or by fewer
     /// brokers than before. To do it twice is to do it once.
     #[command(after_long_help = "Examples:
-  wayfarer topics apply --config kafka.toml
-  wayfarer topics apply --config kafka.toml --partitions 128
+  wayfarer topics apply --config config/kafka.toml
+  wayfarer topics apply --config config/kafka.toml --partitions 128
 
 Does nothing at all if something is wrong that only you can put right, and ends with the code of
 its cause.")]

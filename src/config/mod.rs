@@ -33,7 +33,7 @@ settings! {
     /// Where everything that must survive is kept.
     journal: Journal {
         /// "embedded" is a directory of one machine and needs nothing else; "kafka" is the topics of a
-        /// cluster ([kafka], [topics]), whose partitions several instances share.
+        /// cluster (sections kafka and topics), whose partitions several instances share.
         kind: JournalKind = JournalKind::Embedded;
         /// The directory of the journal, made if it is not there. One process at a time owns it.
         /// Relative to the directory in which wayfarer is started.

@@ -7,6 +7,7 @@ use super::*;
 
 const FILE: &str = include_str!("../../config/wayfarer.toml");
 const LOCAL: &str = include_str!("../../config/local.toml");
+const KAFKA: &str = include_str!("../../config/kafka.toml");
 
 pub(super) fn with(text: &str, environment: &[(&str, &str)]) -> Result<Loaded, ConfigError> {
     let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -35,8 +36,10 @@ fn the_file_has_every_key_with_its_default_and_its_reason() {
 }
 
 #[test]
-fn the_local_file_is_accepted_and_changes_something() {
-    assert_ne!(with(LOCAL, &[]).unwrap().settings, Settings::default());
+fn the_sample_files_are_accepted_and_change_something() {
+    for file in [LOCAL, KAFKA] {
+        assert_ne!(with(file, &[]).unwrap().settings, Settings::default());
+    }
 }
 
 #[test]

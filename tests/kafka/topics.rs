@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{
@@ -82,7 +82,18 @@ impl World {
     }
 }
 
-/// What an operator does with other tools.
+/// What a test waits for at most, on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until it is so: a broker shows what it was told a moment later.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "{PATIENCE:?} passed before {what}");
+    }
+}
+
+/// What an operator does with other tools. Each returns when the broker shows it.
 struct Admin {
     client: AdminClient<DefaultClientContext>,
     runtime: tokio::runtime::Runtime,
@@ -90,19 +101,28 @@ struct Admin {
 
 impl Admin {
     fn options() -> AdminOptions {
-        AdminOptions::new().operation_timeout(Some(Duration::from_secs(60)))
+        AdminOptions::new().operation_timeout(Some(PATIENCE))
     }
 
     fn create(&self, name: &str, partitions: i32) {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
         let made = self.runtime.block_on(self.client.create_topics([&topic], &Self::options()));
         assert_eq!(made.expect("the broker answers"), [Ok(name.to_owned())]);
+        self.wait_partitions(name, usize::try_from(partitions).expect("it is not negative"));
     }
 
     fn raise(&self, name: &str, partitions: usize) {
         let more = NewPartitions::new(name, partitions);
         let made = self.runtime.block_on(self.client.create_partitions([&more], &Self::options()));
         assert_eq!(made.expect("the broker answers"), [Ok(name.to_owned())]);
+        self.wait_partitions(name, partitions);
+    }
+
+    fn wait_partitions(&self, name: &str, partitions: usize) {
+        until(&format!("{name} has {partitions} partitions"), || {
+            let all = self.client.inner().fetch_metadata(None, PATIENCE).expect("the broker answers");
+            all.topics().iter().any(|topic| topic.name() == name && topic.partitions().len() == partitions)
+        });
     }
 
     /// Gives a topic these settings, and all others their defaults.
@@ -111,6 +131,9 @@ impl Admin {
         let alter = AlterConfig { specifier: ResourceSpecifier::Topic(name), entries };
         let done = self.runtime.block_on(self.client.alter_configs([&alter], &Self::options()));
         assert!(done.expect("the broker answers").iter().all(Result::is_ok));
+        for (property, value) in settings {
+            until(&format!("{name} has {property} {value}"), || self.setting(name, property) == *value);
+        }
     }
 
     fn setting(&self, name: &str, property: &str) -> String {

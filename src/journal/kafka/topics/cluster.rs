@@ -134,6 +134,7 @@ impl Cluster {
             topics.keys().map(|name| ResourceSpecifier::Topic(name)).collect();
         let answers = self.runtime.block_on(self.admin.describe_configs(&asked, &self.options()));
         let answers = answers.map_err(|error| self.unanswered(&error))?;
+        let mut gone: Vec<String> = Vec::new();
         // In the order in which they were asked for.
         for ((name, topic), answer) in topics.into_iter().zip(answers) {
             topic.settings = match answer {
@@ -148,9 +149,15 @@ impl Cluster {
                         .collect(),
                 ),
                 Err(code) if Cause::of_code(code as i32) == Some(Cause::Denied) => None,
-                Err(code) => return Err(refused(format!("the settings of {name} cannot be seen"), code)),
+                // Another broker answers than before, and does not know it yet, or not any more.
+                Err(code) if Cause::of_code(code as i32) == Some(Cause::Missing) => {
+                    gone.push(name.to_owned());
+                    None
+                }
+                Err(code) => return Err(refused(&format!("the settings of {name} cannot be seen"), code)),
             };
         }
+        there.topics.retain(|name, _| !gone.contains(name));
         Ok(())
     }
 
@@ -177,7 +184,7 @@ impl Cluster {
             match result {
                 // Somebody was faster; what they made is looked at next.
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((name, code)) => return Err(refused(format!("{name} cannot be created"), code)),
+                Err((name, code)) => return Err(refused(&format!("{name} cannot be created"), code)),
             }
         }
         Ok(())
@@ -206,7 +213,7 @@ impl Cluster {
             let results = self.runtime.block_on(self.admin.alter_configs([&request], &self.options()));
             for result in results.map_err(|error| self.unanswered(&error))? {
                 if let Err((_, code)) = result {
-                    return Err(refused(format!("the settings of {name} cannot be altered"), code));
+                    return Err(refused(&format!("the settings of {name} cannot be altered"), code));
                 }
             }
         }
@@ -255,7 +262,7 @@ fn found(topic: &MetadataTopic) -> Result<Option<Found>, Refusal> {
             Some(Cause::Denied) => Ok(Some(Found::Denied)),
             // Its leaders are being elected: it is there.
             _ if code == RDKafkaErrorCode::LeaderNotAvailable => Ok(Some(Found::Topic(measured(topic)))),
-            _ => Err(refused(format!("{} cannot be looked at", topic.name()), code)),
+            _ => Err(refused(&format!("{} cannot be looked at", topic.name()), code)),
         };
     }
     Ok(Some(Found::Topic(measured(topic))))
@@ -273,7 +280,7 @@ fn measured(topic: &MetadataTopic) -> Topic {
     }
 }
 
-fn refused(what: String, code: RDKafkaErrorCode) -> Refusal {
+fn refused(what: &str, code: RDKafkaErrorCode) -> Refusal {
     Refusal { cause: Cause::of_code(code as i32), sentence: format!("{what}: {code}") }
 }
 
