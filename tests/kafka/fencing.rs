@@ -1,26 +1,25 @@
 //! No transaction outlives its membership (KIP-447, and what it does not cover).
 //!
-//! A member of the group stands still past its session, at each point of its work; another takes its partitions
-//! over and commits the same inputs; then the first goes on to its commit. Whatever it does before, no send is
-//! there twice for a read_committed reader, and none is lost.
+//! A member of the group stands still past its session, at each point of its work; another takes its
+//! partitions over and commits the same inputs; then the first goes on to its commit. Whatever it does
+//! before, no send is there twice for a read_committed reader, and none is lost.
 //!
-//! The broker refuses a member that it does not know. But one that **polls** before it commits has joined anew and
-//! is known again, under another id, and the broker takes its old transaction: measured on Kafka 4.1 and 4.3, and
-//! shown here by leaving out the check of the id. So the check is what holds, and this test can fail.
+//! The broker refuses a member that it does not know. But one that **polls** before it commits has joined
+//! anew and is known again, under another id, and the broker takes its old transaction: measured on Kafka 4.1
+//! and 4.3, and shown here by leaving out the check of the id. So the check is what holds, and this test can
+//! fail.
 
 mod case;
-mod topics;
+mod plan;
 mod worker;
 mod work;
 
 use std::thread;
 use std::time::Duration;
 
-use wayfarer::journal::kafka::client::{Appender, Settings};
-use wayfarer_broker::Broker;
-
 use case::{Case, Outcome};
 
+use crate::scene::Scene;
 
 /// A member that is not heard for so long is thrown out.
 const SESSION: Duration = Duration::from_secs(6);
@@ -59,20 +58,16 @@ const STATIC: [Point; 3] = [Idle, Open, Sent];
 
 /// Runs all cases side by side.
 fn run(cases: Vec<Case>) -> Vec<(Case, Outcome)> {
-    let servers = Broker::shared().unwrap_or_else(|error| panic!("{error}"));
-    let names: Vec<String> = cases.iter().flat_map(|case| [case.events(), case.sends()]).collect();
-    topics::create(servers, &names, PARTITIONS);
-    let appender = Appender::new(&Settings::new(servers)).expect("a producer");
-    for case in &cases {
-        topics::fill(&appender, &case.events(), PARTITIONS, RECORDS);
-    }
-    let outcomes = thread::scope(|scope| {
-        let run = |case| scope.spawn(move || Case::run(case, servers));
-        let running: Vec<_> = cases.iter().map(run).collect();
-        running.into_iter().map(|case| case.join().expect("a case answers")).collect::<Vec<_>>()
+    let scene = Scene::shared();
+    let outcomes: Vec<Result<Outcome, String>> = thread::scope(|scope| {
+        let running: Vec<_> = cases.iter().map(|case| scope.spawn(|| case.run(&scene))).collect();
+        running.into_iter().map(|case| case.join().expect("a case answers")).collect()
     });
-    let answered = |outcome: Result<Outcome, String>| outcome.unwrap_or_else(|error| panic!("{error}"));
-    cases.into_iter().zip(outcomes.into_iter().map(answered)).collect()
+    let failed = |(case, error): (&Case, &String)| format!("{case:?}: {error}");
+    let errors = cases.iter().zip(&outcomes).filter_map(|(case, it)| it.as_ref().err().map(|it| (case, it)));
+    let errors: Vec<String> = errors.map(failed).collect();
+    assert!(errors.is_empty(), "{}", errors.join("\n"));
+    cases.into_iter().zip(outcomes.into_iter().flatten()).collect()
 }
 
 #[test]
@@ -88,7 +83,7 @@ fn no_send_is_doubled_or_lost_when_a_member_sleeps_through_its_session() {
         if !outcome.doubled.is_empty() || !outcome.lost.is_empty() {
             wrong.push(format!("{case:?}: {outcome:?}"));
         }
-        // The positions that were sent hold the successor up until they are decided, so that commit may stand.
+        // Positions that were sent hold the successor up until they are decided: that commit may stand.
         if outcome.committed && !matches!(case.point, Offsets | Commit) {
             wrong.push(format!("{case:?} committed: {outcome:?}"));
         }

@@ -1,7 +1,7 @@
 //! This program once more, as a process that can be stopped, continued and killed.
 //!
-//! It says where it is by lines that begin with `@`, and ends with us: by the end of its standard input, and if
-//! it cannot read that, being stopped, by the reaper.
+//! It says where it is by lines that begin with `@`, and ends with us: by the end of its standard input, and
+//! if it cannot read that, being stopped, by the reaper.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -12,6 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use signal_hook::consts::SIGSTOP;
+use signal_hook::low_level::raise;
 use wayfarer_broker::reaper::Reaper;
 
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -100,6 +102,9 @@ impl Drop for Process {
 }
 
 /// In such a process: stands still until somebody continues it.
+///
+/// The signal goes to this thread, which therefore does not return before; one to the process may be taken by
+/// another thread, while this one goes on for a while.
 pub fn stand_still() {
-    kill_process(rustix::process::getpid(), Signal::STOP).expect("one may stop oneself");
+    raise(SIGSTOP).expect("one may stop oneself");
 }

@@ -49,6 +49,11 @@ impl Scene {
         Self { servers: broker.bootstrap() }
     }
 
+    /// The broker's address.
+    pub fn servers(&self) -> &str {
+        &self.servers
+    }
+
     pub fn settings(&self) -> Settings {
         Settings::new(self.servers.as_str())
     }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::worker::{Role, VARIABLE};
+use wayfarer::journal::kafka::client::Isolation;
+
+use super::plan::{Role, VARIABLE};
 use super::{PARTITIONS, Point, RECORDS};
 use crate::process::Process;
-use super::topics;
+use crate::scene::Scene;
 
-/// What is done in a case. Its name is that of its group and topics.
+/// What is done in a case.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
     /// Where the first worker stands still.
@@ -28,10 +30,17 @@ pub struct Outcome {
     /// What it said of that.
     #[allow(dead_code, reason = "it is for whoever reads the failure")]
     pub why: String,
-    /// Keys that a reader sees more than once.
+    /// Sends that a reader sees more than once.
     pub doubled: Vec<String>,
-    /// Keys that it does not see.
+    /// Inputs without a send.
     pub lost: Vec<String>,
+}
+
+/// The group and topics of a case.
+struct Names {
+    group: String,
+    events: String,
+    sends: String,
 }
 
 impl Case {
@@ -41,32 +50,22 @@ impl Case {
             if self.is_static { "static" } else { "dynamic" },
             if self.checks { "checked" } else { "unchecked" },
         ];
-        topics::unique(&format!("fencing.{:?}.{}", self.point, words.join(".")))
-    }
-
-    /// The topic of inputs.
-    pub fn events(&self) -> String {
-        format!("{}.events", self.name())
-    }
-
-    /// The topic of outputs.
-    pub fn sends(&self) -> String {
-        format!("{}.sends", self.name())
+        format!("{:?}.{}", self.point, words.join("."))
     }
 
     /// Plays it.
-    pub fn run(&self, servers: &str) -> Result<Outcome, String> {
-        let name = self.name();
-        let sleeper = self.start(servers, Role::Sleeper);
+    pub fn run(&self, scene: &Scene) -> Result<Outcome, String> {
+        let names = self.set_up(scene);
+        let sleeper = self.start(scene, &names, Role::Sleeper);
         let mut successor = None;
         if self.point == Point::Revoke {
             // Somebody has to come, or nothing is revoked.
             sleeper.says("open")?;
-            successor = Some(self.start(servers, Role::Successor));
+            successor = Some(self.start(scene, &names, Role::Successor));
         }
         sleeper.says("stands still")?;
         sleeper.stopped();
-        let successor = successor.unwrap_or_else(|| self.start(servers, Role::Successor));
+        let successor = successor.unwrap_or_else(|| self.start(scene, &names, Role::Successor));
         successor.says("has all")?;
         // Positions that were sent and not decided hold the successor up: it waits for the sleeper.
         let waits = matches!(self.point, Point::Offsets | Point::Commit);
@@ -80,16 +79,25 @@ impl Case {
             successor.says("done")?;
         }
         drop(successor);
-        let committed = said.starts_with("ok");
-        let keys = topics::committed_keys(servers, &self.sends(), PARTITIONS);
-        let doubled = keys.iter().filter(|(_, count)| **count > 1).map(|(key, _)| key.clone()).collect();
-        Ok(Outcome { committed, why: format!("{name}: {said}"), doubled, lost: missing(&keys) })
+        Ok(judge(&sends(scene, &names), said))
     }
 
-    fn start(&self, servers: &str, role: Role) -> Process {
-        let words: [String; 7] = [
-            servers.to_owned(),
-            self.name(),
+    fn set_up(&self, scene: &Scene) -> Names {
+        let (events, sends) = (scene.topic("events", PARTITIONS, &[]), scene.topic("sends", PARTITIONS, &[]));
+        let values: Vec<String> = (0..RECORDS).map(|n| n.to_string()).collect();
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        for partition in 0..PARTITIONS {
+            scene.commit(&events, partition, &values);
+        }
+        Names { group: scene.name(&self.name()), events, sends }
+    }
+
+    fn start(&self, scene: &Scene, names: &Names, role: Role) -> Process {
+        let words: [String; 9] = [
+            scene.servers().to_owned(),
+            names.group.clone(),
+            names.events.clone(),
+            names.sends.clone(),
             format!("{role:?}"),
             format!("{:?}", self.point),
             self.polls.to_string(),
@@ -101,8 +109,24 @@ impl Case {
     }
 }
 
-/// Each input makes one send, whose key is the input's position.
-fn missing(keys: &BTreeMap<String, usize>) -> Vec<String> {
-    let inputs = (0..PARTITIONS).flat_map(|partition| (0..RECORDS).map(move |n| format!("{partition}/{n}")));
-    inputs.filter(|key| !keys.contains_key(key)).collect()
+/// How often each send is there for a read_committed reader.
+fn sends(scene: &Scene, names: &Names) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for partition in 0..PARTITIONS {
+        for send in scene.values(&names.sends, partition, Isolation::Committed) {
+            *counts.entry(send).or_default() += 1;
+        }
+    }
+    counts
+}
+
+/// Each input makes one send, which says the input's position.
+fn judge(sends: &BTreeMap<String, usize>, said: String) -> Outcome {
+    let all = (0..PARTITIONS).flat_map(|partition| (0..RECORDS).map(move |n| format!("{partition}/{n}")));
+    Outcome {
+        committed: said.starts_with("ok"),
+        why: said,
+        doubled: sends.iter().filter(|(_, count)| **count > 1).map(|(send, _)| send.clone()).collect(),
+        lost: all.filter(|send| !sends.contains_key(send)).collect(),
+    }
 }

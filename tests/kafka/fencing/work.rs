@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use wayfarer::journal::kafka::client::{
-    Consumer, Edge, Isolation, Messages, Out, Partition, Rebalance, SentOffset, Transaction, overdue,
+    Consumer, Edge, Isolation, Messages, Partition, Rebalance, SentOffset, Transaction, overdue,
 };
 
 use super::Point;
-use super::worker::{Inputs, PATIENCE, Plan, WAIT, say, until};
+use super::plan::{Plan, say};
+use super::worker::Inputs;
 use crate::process::stand_still;
+use crate::scene::{PATIENCE, SOON, outs, until};
 
 /// The member that read the inputs of a transaction, and whether it had to give one of them away since.
 ///
-/// The rule that the test is about: who has become another member, or has lost a partition, does not commit what
-/// was begun before.
+/// The rule that the test is about: who has become another member, or has lost a partition, does not commit
+/// what was begun before.
 pub struct Tenure {
     member: String,
     gone: bool,
@@ -27,13 +29,13 @@ impl Tenure {
         Tenure { member: consumer.member_id(), gone: false }
     }
 
-    /// Polls until the group knows us again by another id and has given us something: then it stands firm, and
-    /// would take our positions.
+    /// Polls until the group knows us again by another id and has given us something: then it stands firm,
+    /// and would take our positions.
     pub fn rejoin(&mut self, consumer: &Consumer) {
         let mut batch = Messages::new();
         let mut given = false;
         until("it is a member again", || {
-            let polled = consumer.poll(&mut batch, 1, WAIT, &mut |_, rebalance| {
+            let polled = consumer.poll(&mut batch, 1, SOON, &mut |_, rebalance| {
                 given = matches!(rebalance, Rebalance::Assigned(_));
                 self.gone |= !given;
             });
@@ -61,25 +63,32 @@ impl Tenure {
 /// Stands still within a commit of another thread.
 ///
 /// A commit lasts a millisecond and a busy machine may look away for longer, so that one may be missed.
-pub struct InCommit(Arc<AtomicBool>);
+pub struct InCommit {
+    met: Arc<AtomicBool>,
+    stands: Option<JoinHandle<()>>,
+}
 
 impl InCommit {
     /// Waits for a commit.
     pub fn wait() -> InCommit {
-        let stood = Arc::new(AtomicBool::new(false));
-        let mark = Arc::clone(&stood);
-        thread::spawn(move || {
+        let met = Arc::new(AtomicBool::new(false));
+        let mark = Arc::clone(&met);
+        let stands = thread::spawn(move || {
             while overdue(0).is_none_or(|call| call.call != "commit the transaction") {}
-            mark.store(true, Ordering::Relaxed);
+            mark.store(true, Ordering::SeqCst);
             say("stands still");
             stand_still();
         });
-        InCommit(stood)
+        InCommit { met, stands: Some(stands) }
     }
 
-    /// Whether it has met one.
-    pub fn has_stood(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Whether it has met one. If so it has stood still.
+    pub fn has_met(&mut self) -> bool {
+        let met = self.met.load(Ordering::SeqCst);
+        if let Some(stands) = self.stands.take_if(|_| met) {
+            stands.join().expect("it only stands still");
+        }
+        met
     }
 }
 
@@ -87,8 +96,6 @@ impl InCommit {
 pub struct Work<'a> {
     pub plan: &'a Plan,
     pub consumer: &'a Consumer,
-    pub events: &'a str,
-    pub sends: &'a str,
     pub inputs: &'a Inputs,
 }
 
@@ -109,13 +116,14 @@ impl Work<'_> {
         }
     }
 
-    /// The key of a send is the position of its input.
+    /// A send says the position of its input.
     pub fn produce(&self, transaction: &mut Transaction<'_>) -> Result<(), String> {
         for (&partition, &(from, to)) in self.inputs {
-            let keys: Vec<String> = (from..to).map(|offset| format!("{partition}/{offset}")).collect();
-            let out = |key| Out { partition, key: Some(String::as_bytes(key)), value: Some(b"hello") };
-            let records: Vec<Out<'_>> = keys.iter().map(out).collect();
-            transaction.produce(self.sends, &records, PATIENCE).map_err(|error| error.to_string())?;
+            let sends: Vec<String> = (from..to).map(|offset| format!("{partition}/{offset}")).collect();
+            let sends: Vec<&str> = sends.iter().map(String::as_str).collect();
+            transaction
+                .produce(&self.plan.sends, &outs(partition, &sends), PATIENCE)
+                .map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -123,7 +131,7 @@ impl Work<'_> {
     /// Waits until they are at the broker, where nobody reads them yet.
     fn wait_for_sends(&self) {
         let partitions: Vec<Partition> =
-            self.inputs.keys().map(|number| Partition::new(self.sends, *number)).collect();
+            self.inputs.keys().map(|number| Partition::new(self.plan.sends.as_str(), *number)).collect();
         until("the sends are at the broker", || {
             let ends = self.consumer.offsets(&partitions, Edge::Latest, Isolation::Uncommitted, PATIENCE);
             let ends = ends.expect("the broker answers");
@@ -136,7 +144,7 @@ impl Work<'_> {
     pub fn send_offsets(&self, transaction: &mut Transaction<'_>) -> Result<(), String> {
         let group = self.consumer.group_metadata().map_err(|error| error.to_string())?;
         let sent = |(number, (_, to)): (&i32, &(i64, i64))| SentOffset {
-            partition: Partition::new(self.events, *number),
+            partition: Partition::new(self.plan.events.as_str(), *number),
             offset: *to,
             metadata: "",
         };
@@ -165,8 +173,8 @@ impl Work<'_> {
         if self.plan.checks { tenure.holds(self.consumer) } else { Ok(()) }
     }
 
-    /// Polls until a partition is revoked, and stands still then and there. What is open is finished before the
-    /// callback returns, as it should be, or after further polls.
+    /// Polls until a partition is revoked, and stands still then and there. What is open is finished before
+    /// the callback returns, as it should be, or after further polls.
     fn be_revoked(&self, transaction: Transaction<'_>, tenure: &mut Tenure) -> Result<(), String> {
         say("open");
         let (plan, consumer) = (self.plan, self.consumer);
@@ -175,7 +183,7 @@ impl Work<'_> {
         let mut stood = false;
         let finished = until("a partition is revoked", || {
             let mut finished = None;
-            let polled = consumer.poll(&mut batch, 1, WAIT, &mut |_, rebalance| {
+            let polled = consumer.poll(&mut batch, 1, SOON, &mut |_, rebalance| {
                 if matches!(rebalance, Rebalance::Assigned(_)) || stood {
                     return;
                 }

@@ -1,109 +1,39 @@
 //! A worker as a process: reads inputs, sends one record for each, commits both in one transaction.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::process;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wayfarer::journal::kafka::client::{
     Consumer, Isolation, Membership, Messages, Partition, Producer, Rebalance, Settings,
 };
 
+use super::plan::{Plan, Role, say};
 use super::work::{InCommit, Tenure, Work};
 use super::{PARTITIONS, Point, RECORDS, SESSION};
-use crate::process::stand_still;
-
-/// What tells such a process what to do.
-pub const VARIABLE: &str = "WAYFARER_FENCING";
-
-pub const PATIENCE: Duration = Duration::from_secs(60);
+use crate::scene::{PATIENCE, SOON, until};
 
 /// Longer than any case: the broker must not end the transaction for us.
 const TRANSACTION: Duration = Duration::from_secs(300);
 
-/// How long a poll waits.
-pub const WAIT: Duration = Duration::from_millis(50);
-
 /// Records of the first transaction, which goes well.
 const FIRST: usize = 4;
-
-/// Who a worker is in its case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Stands still at the point.
-    Sleeper,
-    /// Takes over, and goes on until it is killed.
-    Successor,
-}
 
 #[test]
 #[ignore = "the other tests of this module run it as a process of its own"]
 fn worker() {
+    // Somebody runs every test, ignored or not.
+    let Some(plan) = Plan::from_environment() else { return };
     // Nobody is left to read our lines when it ends.
     thread::spawn(|| {
         let _ = io::stdin().lock().read_to_end(&mut Vec::new());
         process::exit(1);
     });
-    let plan = Plan::from_environment();
     match plan.role {
         Role::Sleeper => sleep(Worker::join(plan)),
         Role::Successor => succeed(Worker::join(plan)),
-    }
-}
-
-/// Tells the test.
-pub fn say(word: &str) {
-    let mut out = io::stdout();
-    writeln!(out, "@{word}").and_then(|()| out.flush()).expect("somebody listens");
-}
-
-/// What to do, as the environment tells it.
-pub struct Plan {
-    servers: String,
-    name: String,
-    role: Role,
-    point: String,
-    /// Whether it polls until it is a member again, after it stood still.
-    pub polls: bool,
-    is_static: bool,
-    /// Whether it checks its tenure before the commit.
-    pub checks: bool,
-}
-
-impl Plan {
-    fn from_environment() -> Plan {
-        let line = env::var(VARIABLE).expect("it is run by the other tests only");
-        let words: Vec<&str> = line.split(' ').collect();
-        let [servers, name, role, point, polls, is_static, checks] = words[..] else {
-            panic!("a plan has seven words: {line}");
-        };
-        Plan {
-            servers: servers.to_owned(),
-            name: name.to_owned(),
-            role: if role == "Sleeper" { Role::Sleeper } else { Role::Successor },
-            point: point.to_owned(),
-            polls: polls == "true",
-            is_static: is_static == "true",
-            checks: checks == "true",
-        }
-    }
-
-    /// Whether that is the point.
-    pub fn stands_at(&self, point: Point) -> bool {
-        self.point == format!("{point:?}")
-    }
-
-    /// Stands still if that is the point; then polls until it is a member again, if that is to be.
-    pub fn stand_at(&self, point: Point, consumer: &Consumer, tenure: &mut Tenure) {
-        if self.stands_at(point) {
-            say("stands still");
-            stand_still();
-            if self.polls {
-                tenure.rejoin(consumer);
-            }
-        }
     }
 }
 
@@ -114,8 +44,6 @@ struct Worker {
     plan: Plan,
     consumer: Consumer,
     producer: Producer,
-    events: String,
-    sends: String,
     /// Up to where each partition is committed, of those that we have.
     next: BTreeMap<i32, i64>,
     /// Those of them of which this is not known yet.
@@ -125,9 +53,9 @@ struct Worker {
 impl Worker {
     fn join(plan: Plan) -> Worker {
         let settings = Settings::new(plan.servers.as_str());
-        let transactional_id = format!("{}.{:?}", plan.name, plan.role);
+        let transactional_id = format!("{}.{:?}", plan.group, plan.role);
         let membership = Membership {
-            group: plan.name.clone(),
+            group: plan.group.clone(),
             instance: plan.is_static.then(|| format!("{:?}", plan.role)),
             session_timeout: SESSION,
             poll_interval_max: TRANSACTION,
@@ -135,15 +63,14 @@ impl Worker {
         let mut producer = Producer::new(&settings, &transactional_id, TRANSACTION).expect("a producer");
         producer.init_transactions(PATIENCE).expect("the coordinator answers");
         let consumer = Consumer::member(&settings, &membership).expect("a consumer");
-        let (events, sends) = (format!("{}.events", plan.name), format!("{}.sends", plan.name));
-        consumer.subscribe(&[&events]).expect("a topic");
-        Worker { plan, consumer, producer, events, sends, next: BTreeMap::new(), undecided: BTreeSet::new() }
+        consumer.subscribe(&[&plan.events]).expect("a topic");
+        Worker { plan, consumer, producer, next: BTreeMap::new(), undecided: BTreeSet::new() }
     }
 
     /// One poll. What came is started where the group has committed, as soon as that is decided.
     fn poll(&mut self, batch: &mut Messages, max: usize) {
         let (next, undecided) = (&mut self.next, &mut self.undecided);
-        let polled = self.consumer.poll(batch, max, WAIT, &mut |_, rebalance| match rebalance {
+        let polled = self.consumer.poll(batch, max, SOON, &mut |_, rebalance| match rebalance {
             Rebalance::Assigned(partitions) => {
                 next.extend(partitions.iter().map(|partition| (partition.number, 0)));
                 undecided.extend(partitions.iter().map(|partition| partition.number));
@@ -168,7 +95,7 @@ impl Worker {
     fn start_decided(&mut self) {
         let came: Vec<Partition> =
             self.undecided.iter().map(|number| self.event_partition(*number)).collect();
-        let committed = match self.consumer.committed(&came, WAIT * 10) {
+        let committed = match self.consumer.committed(&came, SOON * 10) {
             Ok(committed) => committed,
             Err(error) => {
                 say(&format!("is told: {error}"));
@@ -203,9 +130,9 @@ impl Worker {
 
     /// A transaction. One that is refused, since the group is on the move, is begun anew where it was.
     fn commit(&mut self, inputs: &Inputs) {
-        let Worker { plan, consumer, producer, events, sends, next, undecided } = self;
+        let Worker { plan, consumer, producer, next, undecided } = self;
         let mut transaction = producer.begin().expect("the one before is over");
-        let work = Work { plan, consumer, events, sends, inputs };
+        let work = Work { plan, consumer, inputs };
         work.produce(&mut transaction).expect("the broker takes it");
         match work.send_offsets(&mut transaction) {
             Ok(()) => {
@@ -233,20 +160,20 @@ impl Worker {
     fn restore(&self, tenure: &mut Tenure) -> Inputs {
         let mut batch = Messages::new();
         let settings = Settings::new(self.plan.servers.as_str());
-        let reader = Consumer::reader(&settings, &self.plan.name, Isolation::Committed).expect("a reader");
+        let reader = Consumer::reader(&settings, &self.plan.group, Isolation::Committed).expect("a reader");
         let from: Vec<(Partition, i64)> =
             self.next.iter().map(|(number, at)| (self.event_partition(*number), *at)).collect();
         reader.assign(&from).expect("they exist");
         self.plan.stand_at(Point::Restore, &self.consumer, tenure);
         until("there are records", || {
-            reader.poll(&mut batch, usize::from(u8::MAX), WAIT, &mut |_, _| ()).expect("records");
+            reader.poll(&mut batch, usize::from(u8::MAX), SOON, &mut |_, _| ()).expect("records");
             (!batch.is_empty()).then_some(())
         });
         inputs(&batch)
     }
 
     fn event_partition(&self, number: i32) -> Partition {
-        Partition::new(self.events.as_str(), number)
+        Partition::new(self.plan.events.as_str(), number)
     }
 }
 
@@ -264,20 +191,6 @@ fn inputs(batch: &Messages) -> Inputs {
         *to = offset + 1;
     }
     inputs
-}
-
-/// Asks again until there is an answer.
-pub fn until<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(held) = holds() {
-            return held;
-        }
-        if Instant::now() > deadline {
-            say(&format!("waited in vain until {what}"));
-            process::exit(1);
-        }
-    }
 }
 
 /// Takes over what is there, and goes on for ever.
@@ -308,17 +221,17 @@ fn sleep(mut worker: Worker) {
     }
     let mut tenure = Tenure::of(&worker.consumer);
     let inputs = if restores { worker.restore(&mut tenure) } else { worker.read(usize::from(u8::MAX)) };
-    let Worker { plan, consumer, producer, events, sends, .. } = &mut worker;
+    let Worker { plan, consumer, producer, .. } = &mut worker;
     plan.stand_at(Point::Idle, consumer, &mut tenure);
     let mut run = |inputs: &Inputs, tenure: &mut Tenure| {
         let transaction = producer.begin().expect("the one before is over");
-        Work { plan, consumer, events, sends, inputs }.run(transaction, tenure)
+        Work { plan, consumer, inputs }.run(transaction, tenure)
     };
     let done = if plan.stands_at(Point::Commit) {
         // One by one, until one is met.
-        let met = InCommit::wait();
+        let mut waiting = InCommit::wait();
         let mut runs = singly(&inputs).map(|input| run(&input, &mut tenure));
-        runs.find(|_| met.has_stood()).expect("one of several commits is met")
+        runs.find(|_| waiting.has_met()).expect("one of several commits is met")
     } else {
         run(&inputs, &mut tenure)
     };
