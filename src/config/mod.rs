@@ -89,9 +89,6 @@ settings! {
         partitioner: Partitioner = Partitioner::Murmur2;
         /// Where a shard begins to read that has never committed: "earliest" (all that is kept) or "latest".
         start: Start = Start::Earliest;
-        /// The longest that decisions wait for their commit. A longer one saves markers and costs latency.
-        commit_interval_max: Interval = Interval::from_millis(100),
-            Interval::from_millis(1)..=Interval::from_secs(10);
         /// After this the brokers abort a transaction whose owner is silent. Readers of what lies behind it
         /// wait for that long.
         transaction_timeout: Interval = Interval::from_secs(10),
@@ -99,9 +96,6 @@ settings! {
         /// After this without a heartbeat an instance is dead, and its shards go to the others. The brokers
         /// have bounds of their own (group.min.session.timeout.ms is 6 s).
         session_timeout: Interval = Interval::from_secs(6), Interval::from_secs(1)..=Interval::from_mins(30);
-        /// How often an instance says that it lives.
-        heartbeat_interval: Interval = Interval::from_secs(1),
-            Interval::from_millis(100)..=Interval::from_mins(1);
         /// After this without asking for records an instance is stuck, and its shards go to the others.
         poll_interval_max: Interval = Interval::from_mins(5),
             Interval::from_secs(1)..=Interval::from_hours(1);

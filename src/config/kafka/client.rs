@@ -22,12 +22,6 @@ impl Kafka {
         for (property, value) in self.security()? {
             set("tls", Scope::Client, property, &value)?;
         }
-        set(
-            "heartbeat_interval",
-            Scope::Consumer,
-            "heartbeat.interval.ms",
-            &self.heartbeat_interval.as_millis().to_string(),
-        )?;
         let prefetch = (self.prefetch.bytes() / 1024).min(PREFETCH_KIB_MAX).to_string();
         set("prefetch", Scope::Consumer, "queued.max.messages.kbytes", &prefetch)?;
         set("producer", Scope::Producer, "message.max.bytes", &MESSAGE_BYTES_MAX.to_string())?;

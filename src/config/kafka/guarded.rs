@@ -23,7 +23,7 @@ const OWN: &[(&str, &str)] = &[
     ("group.id", "kafka.group"),
     ("auto.offset.reset", "kafka.start"),
     ("session.timeout.ms", "kafka.session_timeout"),
-    ("heartbeat.interval.ms", "kafka.heartbeat_interval"),
+    ("heartbeat.interval.ms", "kafka.session_timeout, a sixth of which it is"),
     ("max.poll.interval.ms", "kafka.poll_interval_max"),
     ("transaction.timeout.ms", "kafka.transaction_timeout"),
     ("queued.max.messages.kbytes", "kafka.prefetch"),

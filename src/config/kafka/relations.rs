@@ -36,26 +36,10 @@ fn which(settings: &Settings, found: &mut Found) {
 }
 
 fn times(kafka: &Kafka, found: &mut Found) {
-    if kafka.heartbeat_interval.as_millis().saturating_mul(3) > kafka.session_timeout.as_millis() {
-        let (beat, session) = (kafka.heartbeat_interval, kafka.session_timeout);
-        let message = format!(
-            "{beat} leaves no room for two lost heartbeats in a session (kafka.session_timeout = {session}); \
-             at most a third of it"
-        );
-        found.push(("kafka", "heartbeat_interval", message));
-    }
     if kafka.poll_interval_max < kafka.session_timeout {
         let (poll, session) = (kafka.poll_interval_max, kafka.session_timeout);
         let message = format!("{poll} is shorter than a session (kafka.session_timeout = {session})");
         found.push(("kafka", "poll_interval_max", message));
-    }
-    if kafka.commit_interval_max.as_millis().saturating_mul(4) > kafka.transaction_timeout.as_millis() {
-        let (commit, timeout) = (kafka.commit_interval_max, kafka.transaction_timeout);
-        let message = format!(
-            "{commit} leaves a slow commit no room before the broker ends the transaction \
-             (kafka.transaction_timeout = {timeout}); at most a quarter of it"
-        );
-        found.push(("kafka", "commit_interval_max", message));
     }
 }
 

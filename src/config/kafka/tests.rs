@@ -118,8 +118,6 @@ fn what_does_not_go_together_is_refused_at_its_key() {
         (unkind.to_owned(), "w.toml:2: kafka.brokers: journal.kind = \"embedded\" asks no broker"),
         (format!("{KAFKA}group = \"\"\n"), "w.toml:5: kafka.group: the group has no name"),
         (format!("{KAFKA}group = \"a b\"\n"), "w.toml:5: kafka.group: \"a b\" is not a name of ASCII"),
-        (format!("{KAFKA}heartbeat_interval = \"3s\"\n"), "w.toml:5: kafka.heartbeat_interval: 3s leaves"),
-        (format!("{KAFKA}commit_interval_max = \"5s\"\n"), "w.toml:5: kafka.commit_interval_max: 5s leaves"),
         (format!("{KAFKA}poll_interval_max = \"5s\"\n"), "w.toml:5: kafka.poll_interval_max: 5s is shorter"),
         (format!("{KAFKA}tls_ca = \"ca\"\n"), "w.toml:5: kafka.tls_ca: it is of no use without kafka.tls"),
         (

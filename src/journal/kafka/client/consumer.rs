@@ -65,8 +65,8 @@ impl Consumer {
     pub fn member(settings: &Settings, membership: &Membership) -> Result<Self, Error> {
         let session = raw::milliseconds(membership.session_timeout).to_string();
         let interval = raw::milliseconds(membership.poll_interval_max).to_string();
-        // Three chances to be heard; the default of 3 s is no chance at all under a session of 3 s.
-        let heartbeat = raw::milliseconds((membership.session_timeout / 3).min(HEARTBEAT_MAX)).to_string();
+        // Six chances to be heard; the default of 3 s is no chance at all under a session of 3 s.
+        let heartbeat = raw::milliseconds((membership.session_timeout / 6).min(HEARTBEAT_MAX)).to_string();
         let mut own = vec![
             ("group.id", membership.group.as_str()),
             ("session.timeout.ms", &session),
