@@ -17,6 +17,7 @@
 //! | `POST /v1/journeys/ID/entries` | `{user, properties, id}` |
 //! | `DELETE /v1/journeys/ID/users/USER` | takes a user out of a journey |
 //! | `PUT /v1/journeys/ID/list` | rows, `text/csv` or `application/x-ndjson`; `?list=NAME&expect=REVISION` |
+//! | `GET /v1/journeys/ID/statistics` | what moved, who is where; `?from=DAY&to=DAY&version=NUMBER&by=hour` |
 //! | `GET /v1/explain/USER` | the user's story; `?journey=ID` |
 //! | `GET /v1/rejects` | dead letters; `?from=NUMBER&max=COUNT` |
 //! | `GET /livez`, `/readyz`, `/metrics` | for whoever watches the process |

@@ -23,6 +23,7 @@ pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// takes about twice as long.
 pub const KEY_BYTES_MAX: usize = 4096;
 
+<<<<<<< ours
 /// How many items are looked at between two looks at the stream.
 const ITEMS_AT_ONCE: usize = 4_096;
 
@@ -54,6 +55,8 @@ pub trait Stored: Send + 'static {
     ) -> Result<u64, JournalError>;
 }
 
+=======
+>>>>>>> theirs
 /// One worker's access to its shards: it alone reads and commits them.
 ///
 /// A cycle is: `poll`, decide, `commit`, let go. A shard that [`Batch::gained`] names is silent until it has
@@ -278,7 +281,7 @@ pub trait Streams: Send + Sync {
         let mut found = Vec::new();
         let mut from = self.bounds(stream)?.first;
         loop {
-            let read = self.read_stream(stream, from, ITEMS_AT_ONCE, &mut |item| {
+            let read = self.read_stream(stream, from, usize::MAX, &mut |item| {
                 if wire::user_of(item.bytes).is_some_and(|of| hash::user_hash(&of) == user) {
                     found.push(item.number);
                 }

@@ -4,6 +4,7 @@
 //! The reference model and the verifiers know the engine through these forms only.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 use serde::{Deserialize, Serialize};
@@ -94,7 +95,8 @@ pub struct RefusalRecord {
 #[must_use]
 pub fn user_of(line: &[u8]) -> Option<Cow<'_, str>> {
     const FIELD: &[u8] = br#""user":"#;
-    let value = line.get(memmem::find(line, FIELD)? + FIELD.len()..)?;
+    static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(FIELD));
+    let value = line.get(FINDER.find(line)? + FIELD.len()..)?;
     let text = value.strip_prefix(b"\"")?;
     let end = memchr::memchr2(b'"', b'\\', text)?;
     if text[end] == b'"' {

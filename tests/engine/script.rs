@@ -11,6 +11,7 @@
 //! `zone=` the user's zone. `identify`, `enter` (by API), `row` (of a list), `remove`, `delete` and `receipt KIND NODE`
 //! are what they say; `of=ID` names a journey other than the first.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
@@ -475,6 +476,13 @@ impl World {
         sink.0.join(", ")
     }
 
+    /// Takes a commit of the first shard, and keeps what it stores of hours.
+    pub(crate) fn commit_into(&mut self, kept: &mut StoredHours) {
+        let shard = &mut self.shards[0].shard;
+        let _ = shard.commit(kept);
+        shard.committed();
+    }
+
     /// Forgets users who left nothing behind, as a commit does.
     pub(crate) fn commit(&mut self) {
         for seat in &mut self.shards {
@@ -522,6 +530,27 @@ impl StateSink for Hours {
     }
 
     fn delete(&mut self, _: &[u8]) {}
+}
+
+/// The hours that are stored after some commits.
+#[derive(Default)]
+pub(crate) struct StoredHours(BTreeSet<Timestamp>);
+
+impl StoredHours {
+    /// Counted from midnight of the first day.
+    pub(crate) fn hours(&self) -> Vec<i64> {
+        self.0.iter().map(|hour| (hour.0 - DAY) / 3_600_000).collect()
+    }
+}
+
+impl StateSink for StoredHours {
+    fn put(&mut self, record: &[u8], _: &[u8]) {
+        self.0.extend(commit::key::beginning(record));
+    }
+
+    fn delete(&mut self, record: &[u8]) {
+        commit::key::beginning(record).map(|hour| self.0.remove(&hour));
+    }
 }
 
 /// Numbers of seven bits a byte, lowest first.

@@ -2,7 +2,7 @@
 
 use wayfarer::engine::statistics::{ExitReason, NodeFlow};
 
-use super::script::{World, journey, welcome};
+use super::script::{StoredHours, World, journey, welcome};
 
 /// G40: flows by the time of the movement, in hours of the journey's zone.
 #[test]
@@ -31,6 +31,24 @@ fn an_hour_grows_from_commit_to_commit_and_is_closed_for_good() {
         "0:00 entered 2 exit_rule 1, 1:00 completed 1, 5:00 entered 1",
         "closed as it was"
     );
+}
+
+/// An hour goes 92 days after it, when the version counts again: a shard's state does not grow for ever.
+#[test]
+fn an_hour_is_deleted_when_it_is_older_than_a_quarter() {
+    let mut world = World::with(&[&welcome("clevertap", "")]);
+    let mut kept = StoredHours::default();
+    for (story, hours) in [
+        ("0:10 u1 add", &[0][..]),
+        ("2207:00 u2 add", &[0, 1, 2207]),
+        ("2208:30 u3 add", &[0, 1, 2207, 2208]),
+        ("2209:10 u4 add", &[1, 2207, 2208, 2209]),
+        ("5000:00 u5 add", &[5000]),
+    ] {
+        world.tell(story);
+        world.commit_into(&mut kept);
+        assert_eq!(kept.hours(), hours, "after {story}");
+    }
 }
 
 /// G40: waiting, held and draining are always now; CT: what is scheduled counts when it fires.

@@ -203,7 +203,9 @@ fn killed_at_random_under_load_it_loses_nothing_and_sends_nothing_twice() {
             6 => {
                 signal(&child, "-TERM");
                 let status = child.wait().expect("it ends");
-                assert!(status.success() || status.code().is_none(), "SIGTERM ends with 0: {status:?}");
+                let said = place.said();
+                let fine = status.success() || status.code().is_none();
+                assert!(fine, "SIGTERM ends with 0: {status:?}: {said}");
             }
             _ => {
                 child.kill().expect("it can be killed");

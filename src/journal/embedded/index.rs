@@ -155,10 +155,10 @@ pub(super) fn numbers_of(store: &Store, stream: Stream, user: u64) -> Result<Vec
     look_up(store, stream, short(user), end, &mut found)?;
     let first = store.stream_bounds(stream).first;
     found.retain(|number| *number >= first);
-    // What no segment covers is read.
+    // What no segment covers is read, in one go: a commit's lines are one value, which is fetched once so.
     let mut from = if INDEXED.contains(&stream) { end.max(first) } else { first };
     loop {
-        let read = streams::read(store, stream, from, super::READ_AT_ONCE, &mut |item| {
+        let read = streams::read(store, stream, from, usize::MAX, &mut |item| {
             if user_of(item.bytes).is_some_and(|of| short(user_hash(&of)) == short(user)) {
                 found.push(item.number);
             }

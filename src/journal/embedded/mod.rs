@@ -57,9 +57,6 @@ use crate::model::Timestamp;
 /// At which length a chunk of accepted records is closed and another one begun, in bytes.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// How many items are read at once by who goes through a stream.
-const READ_AT_ONCE: usize = 4_096;
-
 /// What all handles share; the threads beside the data's way end with the last of them.
 struct Shared {
     /// Before the store: the housekeeper and the indexer must have ended when the store is closed.
