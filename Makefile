@@ -17,7 +17,7 @@ SOAK_ROUNDS ?= 2000
 WITH_KAFKA = $(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo kafka test lint format docs bench soak build no-c ci install prepare clean
+.PHONY: help demo kafka test lint format docs bench soak build no-c ci install prepare prepare-build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -30,12 +30,12 @@ kafka: prepare ## a real Kafka on loopback until Ctrl-C; ARGS='--brokers 3 --por
 	@scripts/prepare kafka
 	@$(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- $(ARGS)
 
-test: prepare ## every test of the workspace, those in the documentation too
+test: prepare-build ## every test of the workspace, those in the documentation too
 	@scripts/prepare kafka
 	$(CARGO) test $(LOCKED) --workspace --no-run
 	$(WITH_KAFKA) $(CARGO) test $(LOCKED) --workspace
 
-lint: prepare ## formatting and clippy, where a warning is an error
+lint: prepare-build ## formatting and clippy, where a warning is an error
 	@scripts/prepare rustfmt clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
@@ -44,18 +44,18 @@ format: ## format the source in place
 	@scripts/prepare rustfmt
 	$(CARGO) fmt --all
 
-docs: prepare ## the documentation of the source, in target/doc, where a warning is an error
+docs: prepare-build ## the documentation of the source, in target/doc, where a warning is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps --workspace
 
-bench: prepare ## the benchmarks; one of them: make bench ARGS=gate
+bench: prepare-build ## the benchmarks; one of them: make bench ARGS=gate
 	$(CARGO) bench $(LOCKED) --benches -- $(ARGS)
 
-soak: prepare ## the tests that kill, restore and compare, for an hour rather than for a minute
+soak: prepare-build ## the tests that kill, restore and compare, for an hour rather than for a minute
 	@scripts/prepare kafka
 	PROPTEST_CASES=$(SOAK_CASES) WAYFARER_SOAK=$(SOAK_ROUNDS) \
 		$(WITH_KAFKA) $(CARGO) test $(LOCKED) --workspace --release
 
-build: prepare ## the binary as it is released: target/release/wayfarer
+build: prepare-build ## the binary as it is released: target/release/wayfarer
 	$(CARGO) build $(LOCKED) --release
 
 no-c: prepare ## the build without features, and the proof that it compiles no C
@@ -64,11 +64,15 @@ no-c: prepare ## the build without features, and the proof that it compiles no C
 ci: ## what a change must pass: lint, docs, no-c, test
 	.ci/run
 
-install: prepare ## the binary into cargo's directory of programs
+install: prepare-build ## the binary into cargo's directory of programs
 	$(CARGO) install $(LOCKED) --path .
 
 prepare: ## install what is missing, or say what it is
 	@scripts/prepare cargo cc
+
+# The default features compile librdkafka.
+prepare-build: prepare
+	@scripts/prepare kafka-build
 
 clean: ## throw away what was built
 	$(CARGO) clean

@@ -23,10 +23,6 @@ pub const RECORD_BYTES_MAX: usize = 1 << 20;
 /// takes about twice as long.
 pub const KEY_BYTES_MAX: usize = 4096;
 
-<<<<<<< ours
-/// How many items are looked at between two looks at the stream.
-const ITEMS_AT_ONCE: usize = 4_096;
-
 /// Which shards a worker is to have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Assignment<'a> {
@@ -55,8 +51,6 @@ pub trait Stored: Send + 'static {
     ) -> Result<u64, JournalError>;
 }
 
-=======
->>>>>>> theirs
 /// One worker's access to its shards: it alone reads and commits them.
 ///
 /// A cycle is: `poll`, decide, `commit`, let go. A shard that [`Batch::gained`] names is silent until it has
