@@ -15,7 +15,7 @@ SOAK_CASES ?= 20000
 SOAK_ROUNDS ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format docs bench soak build no-c ci install prepare clean
+.PHONY: help demo test lint format docs bench soak build no-c ci install prepare prepare-build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -24,10 +24,11 @@ help: ## this list
 demo: prepare ## two dialects, two gates and an operator, in half a minute; ARGS='--seed 7'
 	@$(CARGO) run $(LOCKED) --quiet --release --no-default-features -- demo $(ARGS)
 
-test: prepare ## every test of the workspace, those in the documentation too
+test: prepare-build ## every test of the workspace, those in the documentation too
+	@scripts/prepare kafka
 	$(CARGO) test $(LOCKED) --workspace
 
-lint: prepare ## formatting and clippy, where a warning is an error
+lint: prepare-build ## formatting and clippy, where a warning is an error
 	@scripts/prepare rustfmt clippy
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(LOCKED) --workspace --all-targets -- -D warnings
@@ -36,17 +37,18 @@ format: ## format the source in place
 	@scripts/prepare rustfmt
 	$(CARGO) fmt --all
 
-docs: prepare ## the documentation of the source, in target/doc, where a warning is an error
+docs: prepare-build ## the documentation of the source, in target/doc, where a warning is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps --workspace
 
-bench: prepare ## the benchmarks; one of them: make bench ARGS=gate
+bench: prepare-build ## the benchmarks; one of them: make bench ARGS=gate
 	$(CARGO) bench $(LOCKED) --benches -- $(ARGS)
 
-soak: prepare ## the tests that kill, restore and compare, for an hour rather than for a minute
+soak: prepare-build ## the tests that kill, restore and compare, for an hour rather than for a minute
+	@scripts/prepare kafka
 	PROPTEST_CASES=$(SOAK_CASES) WAYFARER_SOAK=$(SOAK_ROUNDS) \
 		$(CARGO) test $(LOCKED) --workspace --release
 
-build: prepare ## the binary as it is released: target/release/wayfarer
+build: prepare-build ## the binary as it is released: target/release/wayfarer
 	$(CARGO) build $(LOCKED) --release
 
 no-c: prepare ## the build without features, and the proof that it compiles no C
@@ -55,11 +57,15 @@ no-c: prepare ## the build without features, and the proof that it compiles no C
 ci: ## what a change must pass: lint, docs, no-c, test
 	.ci/run
 
-install: prepare ## the binary into cargo's directory of programs
+install: prepare-build ## the binary into cargo's directory of programs
 	$(CARGO) install $(LOCKED) --path .
 
 prepare: ## install what is missing, or say what it is
 	@scripts/prepare cargo cc
+
+# The default features compile librdkafka.
+prepare-build: prepare
+	@scripts/prepare kafka-build
 
 clean: ## throw away what was built
 	$(CARGO) clean
