@@ -89,6 +89,11 @@ impl Inbox {
         self.lines.try_recv().ok()
     }
 
+    /// Whether no piece of a file waits.
+    pub fn has_no_lines(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Takes note of the signal: to be done before the log is looked at.
     pub fn clear_signal(&self) {
         let _ = self.signal.try_recv();

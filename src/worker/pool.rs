@@ -112,7 +112,7 @@ impl Post {
         let (started, mut last, mut records, mut done) = (Instant::now(), None, 0, 0);
         let board = &self.board;
         let number = self.number;
-        let cycle = Cycle::open(journal, control, self.options.clone(), &mut |shard, at| {
+        let mut cycle = Cycle::open(journal, control, self.options.clone(), &mut |shard, at| {
             if last != Some(shard) {
                 last = Some(shard);
                 done += 1;
@@ -121,6 +121,7 @@ impl Post {
             tracing::debug!(worker = number, shard, records = at.records, of = at.estimate, "restoring");
             records += u64::from(at.records == at.estimate) * at.records;
         })?;
+        cycle.read_until(self.file.now());
         let took = started.elapsed().as_millis();
         tracing::info!(worker = self.number, shards = all, records, ms = took, "the shards are restored");
         Ok(Worker { post: self, cycle, shown: Instant::now(), unshown: true, backoff: BACKOFF.0 })
@@ -146,7 +147,6 @@ impl<J: Journal> Worker<J> {
         loop {
             // The file's clock before the inbox, the signal before the log: what comes later is found later.
             let until = self.post.file.now();
-            self.cycle.read_until(until);
             self.post.inbox.clear_signal();
             let stop = self.take_messages();
             let room = self.post.options.events_max;
@@ -154,6 +154,10 @@ impl<J: Journal> Worker<J> {
                 && let Some(lines) = self.post.inbox.lines()
             {
                 self.cycle.push_lines(lines);
+            }
+            if self.post.inbox.has_no_lines() {
+                // Of what was read up to then, nothing is left behind.
+                self.cycle.read_until(until);
             }
             let turn = self.cycle.turn(clock::wall())?;
             self.tell(&turn);

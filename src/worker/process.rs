@@ -221,12 +221,7 @@ impl<L: Log> Process<L> {
         let shards = self.running.shards() as u16;
         let source = FileSource::open(path, mode, files, shards, self.sendings.clone(), self.file.clone())?;
         let (stop, board) = (Arc::clone(&self.stop), Arc::clone(self.running.board()));
-        let read = move || {
-            if let Err(error) = source.run(&stop) {
-                tracing::error!(%error, "no more events are read from the file");
-                board.ails("the file of events", Some(error.to_string()));
-            }
-        };
+        let read = move || source.run(&stop, &board);
         self.sources.push(Builder::new().name("events".to_owned()).spawn(read)?);
         Ok(())
     }

@@ -99,13 +99,19 @@ impl<J: Journal> Cycle<J> {
         self.steps.retain(|step| step.epoch.number > oldest);
     }
 
+    /// What was polled and not committed will be polled again.
+    pub(super) fn forget_batch(&mut self) {
+        self.batch.clear();
+        (self.taken, self.waiting) = (Timestamp::MIN, None);
+    }
+
     /// Everything since the last commit is forgotten, and will be read again.
     pub(super) fn undo(&mut self) -> Result<(), Failure> {
         for owned in &mut self.owned {
             owned.undo();
             self.journal.start(owned.number)?;
         }
-        self.batch.clear();
+        self.forget_batch();
         Ok(())
     }
 
@@ -118,7 +124,7 @@ impl<J: Journal> Cycle<J> {
                 self.journal.start(owned.number)?;
             }
         }
-        self.batch.clear();
+        self.forget_batch();
         let owned = &self.owned[at];
         let (number, catalog) = (owned.number, owned.catalog.clone());
         let head = self.journal.head(number)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::board::Board;
 use super::clock;
 use super::feed::{FILES_MAX, FileClock, Lines, Mark};
 use super::inbox::Sending;
@@ -22,8 +23,12 @@ const LINES_AT_ONCE: usize = 4096;
 const WAITS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 /// How long to wait for room in a worker's inbox before looking whether the process ends.
 const ROOM_WAIT: Duration = Duration::from_millis(50);
-/// How long to wait before records that were not accepted are given to the journal again.
+/// How long to wait before records that were not accepted are given to the journal again, and before a file
+/// that could not be read is tried again.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// By what health knows the file.
+const NAME: &str = "the file of events";
 
 /// The shard of a line that is no event: it has no user.
 const SHARD_OF_NOBODY: u16 = 0;
@@ -82,8 +87,11 @@ impl FileSource {
         Ok(Self { follower, number, path: text, shards, mark, workers, clock })
     }
 
-    /// Reads until the end, or until `stop`; what cannot be read any more is returned.
-    pub(super) fn run(mut self, stop: &AtomicBool) -> Result<(), FollowError> {
+    /// Reads until the end, or until `stop`.
+    ///
+    /// While the file cannot be read its clock stands still, and with it the time of all shards: nobody knows
+    /// what it says by now (G19). It is tried again until it is back.
+    pub(super) fn run(mut self, stop: &AtomicBool, board: &Board) {
         let mut lines = Read_::default();
         let mut wait = WAITS.0;
         while !stop.load(Ordering::Relaxed) {
@@ -93,7 +101,7 @@ impl FileSource {
                 wait = WAITS.0;
             }
             if self.hand_over(&lines, stop).is_none() {
-                return Ok(());
+                return;
             }
             match next {
                 Ok(Next::Read) => {}
@@ -106,15 +114,27 @@ impl FileSource {
                 Ok(Next::End) => {
                     self.clock.end();
                     tracing::info!(file = self.path, "the file has been read to its end");
-                    return Ok(());
+                    return;
                 }
-                Err(error) => {
-                    self.clock.end();
-                    return Err(error);
-                }
+                Err(error) => self.wait_for_it(&error, stop, board),
             }
         }
-        Ok(())
+    }
+
+    /// Waits until the file can be read again.
+    fn wait_for_it(&mut self, error: &FollowError, stop: &AtomicBool, board: &Board) {
+        tracing::error!(%error, "events cannot be read; no time passes until they can");
+        board.ails(NAME, Some(error.to_string()));
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(RETRY);
+            match self.follower.reopen() {
+                Ok(()) => {
+                    tracing::info!(file = self.path, "events can be read again");
+                    return board.ails(NAME, None);
+                }
+                Err(error) => board.ails(NAME, Some(error.to_string())),
+            }
+        }
     }
 
     /// Routes lines to their shards' workers; `None` if the process ends meanwhile.

@@ -135,7 +135,14 @@ impl<J: Journal> Cycle<J> {
         let batch = std::mem::take(&mut self.batch);
         let mut last = None;
         let mut done = Ok(());
-        let mut records = batch.records().peekable();
+        // A record is taken once the followed file has been read up to when it was appended: to take it lets
+        // that time pass.
+        let (from, until) = (self.taken, self.file_until);
+        let times = batch.records().map(|record| record.appended);
+        self.waiting = times.filter(|at| *at > until).min();
+        self.taken = until;
+        let is_due = |at: Timestamp| from < at && at <= until;
+        let mut records = batch.records().filter(|record| is_due(record.appended)).peekable();
         let mut ahead = Vec::with_capacity(WARM_MAX);
         while let (Ok(()), Some(first)) = (&done, records.next()) {
             let Some(at) = self.index_of(first.shard, &mut last) else { continue };
@@ -165,7 +172,7 @@ impl<J: Journal> Cycle<J> {
                 }
             }
         }
-        turn.more |= batch.len() >= self.options.events_max;
+        turn.more |= batch.len() >= self.options.events_max && self.waiting.is_none();
         drop((records, ahead));
         self.batch = batch;
         done

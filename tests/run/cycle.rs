@@ -202,6 +202,26 @@ fn after_an_outage_no_reminder_goes_to_whoever_is_done_in_the_backlog() {
     assert_eq!(sends, ["ann again", "ann hello", "bob hello"]);
 }
 
+#[test]
+fn an_accepted_event_passes_no_line_that_was_there_before_it() {
+    let mut world = world(4);
+    world.event("bob", "Start");
+    world.settle();
+    world.later(Interval::from_mins(5));
+    world.cycle.read_until(world.now);
+    world.later(Interval::from_mins(60));
+    world.event("bob", "Start");
+    let turn = world.turn();
+    assert!(turn.read == 0 && turn.next_wake.is_some(), "{turn:?}");
+    world.settle();
+    assert_eq!(world.sends(), ["bob hello"], "neither the reminder nor the event, before the file was read");
+    world.cycle.push_lines(backlog("bob", "Stop it"));
+    world.settle();
+    world.cycle.read_until(world.now);
+    world.settle();
+    assert_eq!(world.sends(), ["bob hello", "bob hello"], "the reminder is off, and the event is taken");
+}
+
 /// A journey over a list of one row per user, uploaded and published now.
 fn vips(world: &mut World<Memory>, users: &[&str]) {
     use wayfarer::control::{Command, Manifest};

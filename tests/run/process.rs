@@ -178,6 +178,38 @@ fn follow(directory: &Path, file: &Path, mode: Mode) -> Process<Embedded> {
 }
 
 #[test]
+fn while_a_followed_file_cannot_be_read_no_time_passes_and_health_says_why() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (file, away) = (place.path().join("events.jsonl"), place.path().join("away.jsonl"));
+    let start = |user: &str| format!(r#"{{"type":"track","userId":"{user}","event":"Start"}}"#);
+    fs::write(&file, "").expect("it is written");
+    let process = follow(place.path(), &file, Mode::Follow);
+    let service: Arc<dyn Service> = process.running().clone();
+    let id = put(&*service, &REMINDER.replace("10m", "300ms"));
+    act(&*service, &id, Verb::Publish).expect("it goes live");
+    fs::write(&file, start("bob") + "\n").expect("it is written");
+    let sent = || fs::read_to_string(place.path().join("sends.jsonl")).map_or(0, |text| text.lines().count());
+    until("bob is greeted", || sent() == 1);
+    fs::rename(&file, &away).expect("it is moved away");
+    until("health says so", || service.health().why.is_some_and(|why| why.contains("events.jsonl")));
+    // An event that is accepted now, and with it the time of the shards, waits for what the file says.
+    service.accept(vec![event("bob", "Start")]).expect("it is accepted");
+    let line = r#"{"type":"track","userId":"bob","event":"Stop it"}"#;
+    fs::write(&away, format!("{}\n{line}\n", start("bob"))).expect("it is written");
+    let due = std::time::Instant::now() + std::time::Duration::from_millis(600);
+    until("the reminder is overdue", || std::time::Instant::now() > due);
+    assert_eq!(sent(), 1, "no time passes");
+    fs::rename(&away, &file).expect("it is moved back");
+    until("the event is taken", || sent() == 3);
+    assert!(service.health().ready);
+    process.stop();
+    let sends = fs::read_to_string(place.path().join("sends.jsonl")).expect("the sends are there");
+    let nodes: Vec<&str> =
+        sends.lines().map(|line| if line.contains("\"again\"") { "again" } else { "hello" }).collect();
+    assert_eq!(nodes, ["hello", "hello", "again"], "the first reminder is off, the second is not");
+}
+
+#[test]
 fn a_followed_file_is_reflected_once_however_often_the_process_starts_anew() {
     let place = tempfile::tempdir().expect("a directory");
     let file = place.path().join("events.jsonl");
