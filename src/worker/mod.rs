@@ -25,5 +25,6 @@ pub mod story;
 pub mod steward;
 pub mod sources;
 mod outputs;
+pub mod stage;
 pub mod process;
 pub mod journeys;

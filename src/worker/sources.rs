@@ -11,10 +11,11 @@ use super::clock;
 use super::feed::{FILES_MAX, FileClock, Lines, Mark};
 use super::inbox::Sending;
 use super::pool::Files;
-use super::running::{Running, worker_of};
+use super::running::worker_of;
+use crate::control::service::Unavailable;
 use crate::ingest;
 use crate::journal::follow::{FollowError, Follower, Lines as Read_, Mode, Next};
-use crate::journal::{Append, Kind, Log, RECORD_BYTES_MAX};
+use crate::journal::{Append, Kind, RECORD_BYTES_MAX};
 use crate::model::hash::shard_of;
 
 /// How many lines are read at once.
@@ -179,13 +180,13 @@ fn shard_of_line(bytes: &[u8], shards: u16) -> u16 {
     ingest::decode(bytes).map_or(SHARD_OF_NOBODY, |event| shard_of(&event.user, shards))
 }
 
-/// Appends the lines of `input` to the accepted log until its end; what is not accepted is tried again.
-pub(super) fn read_input<L: Log>(
+/// Gives the lines of `input` to `append` until its end; what is not accepted is tried again.
+pub(super) fn read_input(
     input: impl Read,
-    running: &Running<L>,
+    shards: u16,
     stop: &AtomicBool,
+    append: impl Fn(&[Append<'_>]) -> Result<(), Unavailable>,
 ) -> std::io::Result<()> {
-    let shards = running.shards() as u16;
     let mut input = BufReader::with_capacity(256 << 10, input);
     let (mut arena, mut ends): (Vec<u8>, Vec<usize>) = (Vec::new(), Vec::new());
     loop {
@@ -216,7 +217,7 @@ pub(super) fn read_input<L: Log>(
                 Append { shard: shard_of_line(bytes, shards), kind: Kind::Event, bytes }
             })
             .collect();
-        while let Err(error) = running.append(&records) {
+        while let Err(error) = append(&records) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }

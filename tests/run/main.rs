@@ -3,5 +3,7 @@
 
 mod world;
 mod cycle;
+mod place;
 mod kill;
 mod process;
+mod room;
