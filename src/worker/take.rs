@@ -34,6 +34,18 @@ impl<J: Journal> Cycle<J> {
         }
     }
 
+    /// The time of a line, which has none of its own: after the file was last read to its end, before any
+    /// timer that is due later than that, and never past a record that is accepted and not taken yet, which
+    /// has its own time (the lowest over the inputs, G19): else it would be judged by a gate that has opened
+    /// since (G1).
+    fn time_of_line(&mut self, at: usize, now: Timestamp, since: Timestamp) -> Timestamp {
+        let complete = self.journal.complete_until(self.owned[at].number, now);
+        let untaken = self.batch.records().map(|r| r.appended).filter(|appended| *appended > self.taken);
+        let limit = untaken.fold(complete, Timestamp::min);
+        let shard = &self.owned[at].shard;
+        quiet(shard, now).max(since).min(limit).max(shard.now())
+    }
+
     /// Gives a shard one input.
     fn feed(&mut self, at: usize, time: Timestamp, input: Input<'_>) -> Result<Outcome, Panicked> {
         let owned = &mut self.owned[at];
@@ -108,8 +120,10 @@ impl<J: Journal> Cycle<J> {
             if next <= self.owned[at].shard.position(source) {
                 continue;
             }
-            let shard = &self.owned[at].shard;
-            let time = *times[at].get_or_insert_with(|| quiet(shard, now).max(piece.since));
+            let time = match times[at] {
+                Some(time) => time,
+                None => *times[at].insert(self.time_of_line(at, now, piece.since)),
+            };
             turn.read += 1;
             self.owned[at].mark(piece.file, &piece.mark);
             self.take_one(at, time, (source, next - 1, Kind::Event), bytes, (now, now, started))?;
@@ -117,7 +131,7 @@ impl<J: Journal> Cycle<J> {
         for at in 0..self.owned.len() {
             let position = self.owned[at].shard.position(source);
             if position + FILE_LAG_MAX < piece.upto {
-                let time = quiet(&self.owned[at].shard, now).max(piece.since);
+                let time = self.time_of_line(at, now, piece.since);
                 self.owned[at].mark(piece.file, &piece.mark);
                 let skip = Record { source, offset: piece.upto - 1, body: Body::Skip };
                 let _ = self.feed(at, time, Input::Record(skip))?;

@@ -222,6 +222,32 @@ fn an_accepted_event_passes_no_line_that_was_there_before_it() {
     assert_eq!(world.sends(), ["bob hello", "bob hello"], "the reminder is off, and the event is taken");
 }
 
+#[test]
+fn a_line_takes_no_accepted_event_past_an_opening_that_came_after_it() {
+    let mut world = world(1);
+    world.act("reminder", Verb::Pause);
+    world.settle();
+    world.cycle.read_until(Timestamp::MIN);
+    world.later(Interval::from_mins(1));
+    world.event("bob", "Start");
+    world.later(Interval::from_mins(1));
+    world.act("reminder", Verb::Resume);
+    world.later(Interval::from_mins(1));
+    // The file, whose end has not been seen, is read first.
+    let lines = backlog("ann", "Else");
+    world.cycle.push_lines(wayfarer::worker::feed::Lines {
+        lines: vec![(0, lines.bytes.len(), lines.upto)],
+        ..lines
+    });
+    world.settle();
+    world.cycle.read_until(world.now);
+    world.settle();
+    assert!(world.sends().is_empty(), "bob came while entry was shut: {:?}", world.sends());
+    world.event("bob", "Start");
+    world.settle();
+    assert_eq!(world.sends(), ["bob hello"]);
+}
+
 /// A journey over a list of one row per user, uploaded and published now.
 fn vips(world: &mut World<Memory>, users: &[&str]) {
     use wayfarer::control::{Command, Manifest};
