@@ -30,6 +30,8 @@ use crate::worker::stage::Stage;
 /// What the shell is told when a second signal ends the process at once: 128 and the signal, as for any other
 /// process.
 const BY_SIGNAL: i32 = 128;
+/// By what health knows that not everything has been started.
+const START: &str = "the start";
 /// How long to wait before looking again whether there is room.
 const ROOM_RETRY: Duration = Duration::from_millis(500);
 
@@ -60,7 +62,7 @@ fn start(args: &RunArgs) -> Result<(), Ended> {
     let signals = signals().map_err(|e| (exit::JOURNAL, format!("signals cannot be waited for: {e}")))?;
     let log = open(&settings).map_err(|e| because(exit::JOURNAL)(&e))?;
     let hub = hub(&settings, log.shard_count());
-    let process = Process::start(&log, &settings, follows(args), &hub).map_err(|e| code_of(&e))?;
+    let process = begin(args, &settings, &log, &hub)?;
     let stage = Arc::new(Stage::new(Arc::clone(process.running()), hub.clone()));
     // The server listens before the shards are restored, and says that it is not ready.
     let service: Arc<Stage<Embedded>> = Arc::clone(&stage);
@@ -91,6 +93,14 @@ fn open(settings: &Settings) -> Result<Embedded, OpenError> {
     let log = Embedded::open(directory, journal_options(settings))?;
     tracing::info!(directory = %directory.display(), id = log.id(), "the journal is open");
     Ok(log)
+}
+
+/// Starts the threads; they are not ready before [`Life::execute`] says so.
+fn begin(args: &RunArgs, settings: &Settings, log: &Embedded, hub: &Hub) -> Result<Process<Embedded>, Ended> {
+    let process = Process::start(log, settings, follows(args), hub).map_err(|e| code_of(&e))?;
+    let why = "its journeys are being put and its inputs opened".to_owned();
+    process.running().board().ails(START, Some(why));
+    Ok(process)
 }
 
 fn follows(args: &RunArgs) -> bool {
@@ -133,9 +143,9 @@ impl Life<'_> {
                 Ok(None) => return (None, Ok(())),
                 Err(ended) => return (None, Err(ended)),
             };
-            process = match Process::start(&log, self.settings, follows(self.args), &self.hub) {
+            process = match begin(self.args, self.settings, &log, &self.hub) {
                 Ok(process) => process,
-                Err(error) => return (None, Err(code_of(&error))),
+                Err(ended) => return (None, Err(ended)),
             };
             self.stage.raise(Arc::clone(process.running()));
         }
@@ -179,6 +189,7 @@ impl Life<'_> {
             }
         }
         self.first = false;
+        process.running().board().ails(START, None);
         tracing::info!("ready");
         select! {
             recv(self.signals) -> signal => {
