@@ -4,6 +4,7 @@
 mod world;
 mod cycle;
 mod place;
+mod load;
 mod kill;
 mod process;
 mod room;
