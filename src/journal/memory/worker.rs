@@ -4,6 +4,7 @@ use super::faults::{CommitFault, PollFault};
 use super::{Content, Memory};
 use crate::journal::batch::Batch;
 use crate::journal::error::{CommitError, JournalError};
+use crate::journal::own_shards::OwnShards;
 use crate::journal::record::{Committed, Head, Progress, Shard, Source};
 use crate::journal::traits::Journal;
 use crate::journal::transaction::Transaction;
@@ -23,26 +24,20 @@ struct Cursor {
 #[derive(Debug)]
 pub struct MemoryWorker {
     memory: Memory,
-    shards: Vec<Shard>,
+    shards: OwnShards,
     /// Beside `shards`; `None` until started.
     cursors: Vec<Option<Cursor>>,
-    announced: bool,
-    /// Whose turn it is to be read first.
-    turn: usize,
 }
 
 impl MemoryWorker {
     pub(super) fn new(memory: Memory, shards: &[Shard]) -> Self {
-        let mut shards = shards.to_vec();
-        shards.sort_unstable();
-        shards.dedup();
-        let cursors = vec![None; shards.len()];
-        Self { memory, shards, cursors, announced: false, turn: 0 }
+        let shards = OwnShards::new(shards);
+        let cursors = vec![None; shards.as_slice().len()];
+        Self { memory, shards, cursors }
     }
 
     fn place(&self, shard: Shard) -> Result<usize, JournalError> {
-        let not_owned = |_| JournalError::NotOwned { shard, owned: self.shards.clone() };
-        self.shards.binary_search(&shard).map_err(not_owned)
+        self.shards.place(shard)
     }
 }
 
@@ -59,16 +54,13 @@ fn fill(content: &Content, shard: Shard, cursor: &mut Cursor, max: usize, batch:
 
 impl Journal for MemoryWorker {
     fn shards(&self) -> &[Shard] {
-        &self.shards
+        self.shards.as_slice()
     }
 
     fn poll(&mut self, batch: &mut Batch, max: usize) -> Result<(), JournalError> {
         batch.clear();
         let mut inner = self.memory.living()?;
-        if !self.announced {
-            self.announced = true;
-            self.shards.iter().for_each(|&shard| batch.push_gained(shard));
-        }
+        self.shards.announce(batch);
         let fault = inner.script.poll();
         let max = match fault {
             None => max,
@@ -79,13 +71,11 @@ impl Journal for MemoryWorker {
                 max
             }
         };
-        for step in 0..self.shards.len() {
-            let at = (self.turn + step) % self.shards.len();
+        for at in self.shards.turn() {
             if let Some(cursor) = &mut self.cursors[at] {
-                fill(&inner.content, self.shards[at], cursor, max, batch);
+                fill(&inner.content, self.shards.as_slice()[at], cursor, max, batch);
             }
         }
-        self.turn += 1;
         Ok(())
     }
 
@@ -135,7 +125,7 @@ impl Journal for MemoryWorker {
     fn commit(&mut self, tx: &Transaction) -> Result<Committed, CommitError> {
         let mut inner = self.memory.living().map_err(|e| CommitError::Refused { reason: e.to_string() })?;
         let fault = inner.script.commit();
-        verify::transaction(tx, &self.shards, |shard| inner.content.head(shard))?;
+        verify::transaction(tx, self.shards.as_slice(), |shard| inner.content.head(shard))?;
         if let Some(reason) = inner.full.clone() {
             return Err(CommitError::Refused { reason });
         }
@@ -179,7 +169,7 @@ impl Journal for MemoryWorker {
 impl Drop for MemoryWorker {
     fn drop(&mut self) {
         if let Ok(mut inner) = self.memory.living() {
-            inner.owned.retain(|shard| !self.shards.contains(shard));
+            inner.owned.retain(|shard| !self.shards.as_slice().contains(shard));
         }
     }
 }
