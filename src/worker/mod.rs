@@ -19,6 +19,7 @@ pub mod feed;
 pub mod inbox;
 pub mod board;
 mod publish;
+mod restoring;
 pub mod pool;
 pub mod running;
 pub mod story;

@@ -16,6 +16,7 @@ use super::cycle::{Cycle, Failure, Options, Turn};
 use super::feed::{FileClock, Mark};
 use super::inbox::{Inbox, Message};
 use super::publish::Publisher;
+use super::restoring::Restoring;
 use crate::engine::cycle::UNTIMED_SOURCES;
 use crate::journal::{ControlLog, Journal};
 use crate::journey::catalog::JourneyIndex;
@@ -109,20 +110,18 @@ impl Post {
     fn restore<J: Journal>(self, journal: J, control: &impl ControlLog) -> Result<Worker<J>, Failure> {
         let all = journal.shards().len();
         self.board.set(self.number, State::Restoring(0, all));
-        let (started, mut last, mut records, mut done) = (Instant::now(), None, 0, 0);
-        let board = &self.board;
-        let number = self.number;
+        let (started, mut restoring) = (Instant::now(), Restoring::of(all as u64));
+        let Self { board, hub, number, .. } = &self;
         let mut cycle = Cycle::open(journal, control, self.options.clone(), &mut |shard, at| {
-            if last != Some(shard) {
-                last = Some(shard);
-                done += 1;
-                board.set(number, State::Restoring(done - 1, all));
-            }
+            restoring.at(shard, at);
+            board.set(*number, State::Restoring(restoring.done as usize, all));
+            hub.restoring(*number, restoring.gauges(started.elapsed()));
             tracing::debug!(worker = number, shard, records = at.records, of = at.estimate, "restoring");
-            records += u64::from(at.records == at.estimate) * at.records;
         })?;
+        restoring.end();
         cycle.read_until(self.file.now());
-        let took = started.elapsed().as_millis();
+        cycle.metrics.gauges = restoring.gauges(started.elapsed());
+        let (records, took) = (restoring.records(), started.elapsed().as_millis());
         tracing::info!(worker = self.number, shards = all, records, ms = took, "the shards are restored");
         Ok(Worker { post: self, cycle, shown: Instant::now(), unshown: true, backoff: BACKOFF.0 })
     }
@@ -142,7 +141,8 @@ impl<J: Journal> Worker<J> {
     }
 
     fn live(&mut self) -> Result<(), Failure> {
-        // What shards committed in an earlier life is committed.
+        // What shards committed in an earlier life is committed. Counts first, here too.
+        self.show();
         self.acknowledge();
         loop {
             // The file's clock before the inbox, the signal before the log: what comes later is found later.
