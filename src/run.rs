@@ -107,6 +107,14 @@ fn follows(args: &RunArgs) -> bool {
     args.events.as_deref().is_some_and(|path| path != Path::new("-"))
 }
 
+/// Where a signal found the threads.
+enum Over {
+    /// Restoring their shards.
+    Restoring,
+    /// At work.
+    Open,
+}
+
 /// What stays while threads come and go.
 struct Life<'a> {
     args: &'a RunArgs,
@@ -119,7 +127,8 @@ struct Life<'a> {
 }
 
 impl Life<'_> {
-    /// Until the first signal, or until something is wrong; the threads that are still there.
+    /// Until the first signal, or until something is wrong; the threads that are to be stopped. Those that are
+    /// still restoring end with the process: they have decided nothing.
     ///
     /// Where only room is wanting, they end, and others begin when there is room.
     fn live(
@@ -128,7 +137,11 @@ impl Life<'_> {
         mut process: Process<Embedded>,
     ) -> (Option<Process<Embedded>>, Result<(), Ended>) {
         loop {
-            let ended = self.execute(&mut process);
+            let ended = match self.execute(&mut process) {
+                Ok(Over::Open) => Ok(()),
+                Ok(Over::Restoring) => return (None, Ok(())),
+                Err(ended) => Err(ended),
+            };
             let Some(reason) = ended.as_ref().err().and_then(|_| log.wants_room()) else {
                 return (Some(process), ended);
             };
@@ -173,8 +186,11 @@ impl Life<'_> {
         }
     }
 
-    fn execute(&mut self, process: &mut Process<Embedded>) -> Result<(), Ended> {
-        let files = process.wait_open().map_err(|e| code_of(&e))?;
+    fn execute(&mut self, process: &mut Process<Embedded>) -> Result<Over, Ended> {
+        let Some(files) = process.wait_open_or(self.signals).map_err(|e| code_of(&e))? else {
+            tracing::info!("ending before the shards are restored; nothing has been decided");
+            return Ok(Over::Restoring);
+        };
         if self.first
             && let Some(directory) = &self.args.journeys
         {
@@ -195,7 +211,7 @@ impl Life<'_> {
             recv(self.signals) -> signal => {
                 let signal = signal.unwrap_or(0);
                 tracing::info!(signal, "finishing the cycle at work; a second signal ends at once");
-                Ok(())
+                Ok(Over::Open)
             }
             recv(process.died()) -> why => Err((exit::JOURNAL, why.unwrap_or_default())),
         }

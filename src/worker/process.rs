@@ -205,14 +205,24 @@ impl<L: Log> Process<L> {
     /// # Errors
     /// If one of them cannot.
     pub fn wait_open(&self) -> Result<Vec<Files>, StartError> {
+        let files = self.wait_open_or(&crossbeam::channel::never::<()>())?;
+        Ok(files.expect("a channel that never says anything has said nothing"))
+    }
+
+    /// The same, unless `stop` says something first; `None` then, while workers go on restoring.
+    ///
+    /// # Errors
+    /// As [`Process::wait_open`].
+    pub fn wait_open_or<T>(&self, stop: &Receiver<T>) -> Result<Option<Vec<Files>>, StartError> {
         let mut files = Vec::new();
         while files.len() < self.workers.len() {
             crossbeam::channel::select! {
                 recv(self.opened) -> opened => files.extend(opened),
                 recv(self.died) -> why => return Err(StartError::Ended(why.unwrap_or_default())),
+                recv(stop) -> _ => return Ok(None),
             }
         }
-        Ok(files)
+        Ok(Some(files))
     }
 
     /// Follows a file from where the shards have left it.

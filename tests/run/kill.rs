@@ -103,7 +103,7 @@ fn round(
     let to = if early { None } else { server.address() };
     let lives = Instant::now() + Duration::from_millis(20 + random.below(if early { 60 } else { 380 }));
     let over = AtomicBool::new(false);
-    let sent = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let over = &over;
         let clients: Vec<_> = (0..CLIENTS)
             .filter_map(|client| {
@@ -136,8 +136,7 @@ fn round(
         }
         over.store(true, Ordering::Relaxed);
         clients.into_iter().flat_map(|client| client.join().expect("a client that understands")).collect()
-    });
-    sent
+    })
 }
 
 /// The last life: everything is opened, and all who are inside go on to their end.

@@ -8,3 +8,4 @@ mod load;
 mod kill;
 mod process;
 mod room;
+mod signals;

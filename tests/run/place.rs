@@ -152,7 +152,11 @@ impl Server {
 
     /// Waits until it is ready.
     pub(crate) fn wait_ready(&mut self) {
-        until("it is ready", || self.get("/readyz").filter(|answer| answer.status == 200));
+        until("it is ready", || {
+            let ended = self.has_ended();
+            assert!(ended.is_none(), "{ended:?}: {}", fs::read_to_string(&self.log).unwrap_or_default());
+            self.get("/readyz").filter(|answer| answer.status == 200)
+        });
     }
 
     pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
