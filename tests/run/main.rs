@@ -9,3 +9,4 @@ mod kill;
 mod process;
 mod room;
 mod signals;
+mod operators;
