@@ -27,6 +27,8 @@ impl<J: Journal> Cycle<J> {
     fn time_of(&mut self, at: usize, now: Timestamp) -> Timestamp {
         let owned = &self.owned[at];
         let complete = self.journal.complete_until(owned.number, now);
+        // What waits for the file has been polled and not taken: the journal thinks that it was.
+        let complete = self.waiting.map_or(complete, |waits| complete.min(waits));
         if self.file_until == Timestamp::MIN {
             complete.min(quiet(&owned.shard, now))
         } else {

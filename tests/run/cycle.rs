@@ -248,6 +248,23 @@ fn a_line_takes_no_accepted_event_past_an_opening_that_came_after_it() {
     assert_eq!(world.sends(), ["bob hello"]);
 }
 
+#[test]
+fn an_event_that_waits_for_the_file_is_judged_by_the_time_it_came() {
+    let mut world = world(1);
+    world.act("reminder", Verb::Pause);
+    world.settle();
+    world.cycle.read_until(world.now);
+    world.later(Interval::from_mins(1));
+    world.event("bob", "Start");
+    assert_eq!(world.turn().read, 0, "the file has not been read up to then");
+    world.later(Interval::from_mins(1));
+    world.act("reminder", Verb::Resume);
+    world.later(Interval::from_mins(1));
+    world.cycle.read_until(world.now);
+    world.settle();
+    assert!(world.sends().is_empty(), "bob came while entry was shut: {:?}", world.sends());
+}
+
 /// A journey over a list of one row per user, uploaded and published now.
 fn vips(world: &mut World<Memory>, users: &[&str]) {
     use wayfarer::control::{Command, Manifest};
