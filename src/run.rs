@@ -1,4 +1,7 @@
 //! `wayfarer run`: settings → journal → threads, until a signal; whatever is wrong in one sentence.
+//!
+//! When the journal runs out of room, its threads end and begin anew when there is room; the server stays, and
+//! says why nothing is taken meanwhile.
 
 #[cfg(feature = "kafka")]
 mod kafka;
@@ -11,22 +14,29 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, bounded, select};
+use rustix::process::Signal;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{RunArgs, exit};
 use crate::config::{self, Format, Fsync, JournalKind, Settings};
 use crate::http;
-use crate::journal::embedded::{self, Embedded, EmbeddedOptions, Retention};
-use crate::journal::Log;
+use crate::journal::embedded::{self, Embedded, EmbeddedOptions, OpenError, Retention};
 use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
+use crate::journal::{JournalError, Log};
+use crate::metrics::Hub;
 use crate::worker::journeys;
-use crate::worker::process::{Process, StartError};
+use crate::worker::process::{Process, StartError, hub};
+use crate::worker::stage::Stage;
 
 /// What the shell is told when a second signal ends the process at once: 128 and the signal, as for any other
 /// process.
 const BY_SIGNAL: i32 = 128;
+/// By what health knows that not everything has been started.
+const START: &str = "the start";
+/// How long to wait before looking again whether there is room.
+const ROOM_RETRY: Duration = Duration::from_millis(500);
 
 /// Runs until SIGTERM or SIGINT; the code to exit with.
 #[must_use]
@@ -55,31 +65,196 @@ fn start(args: &RunArgs) -> Result<(), Ended> {
     let signals = signals().map_err(|e| (exit::JOURNAL, format!("signals cannot be waited for: {e}")))?;
     match settings.journal.kind {
         JournalKind::Embedded => {
-            let log = Embedded::open(&settings.journal.directory, journal_options(&settings))
-                .map_err(|e| because(exit::JOURNAL)(&e))?;
-            let directory = settings.journal.directory.display();
-            tracing::info!(%directory, id = log.id(), "the journal is open");
-            live(&log, args, &settings, &signals)
+            let log = open(&settings).map_err(|e| because(exit::JOURNAL)(&e))?;
+            serve(log, args, &settings, &signals)
         }
         #[cfg(feature = "kafka")]
-        JournalKind::Kafka => live(&kafka::open(args, &settings)?, args, &settings, &signals),
+        JournalKind::Kafka => serve(kafka::open(args, &settings)?, args, &settings, &signals),
         #[cfg(not(feature = "kafka"))]
         JournalKind::Kafka => Err(crate::topics::without_kafka()),
     }
 }
 
-/// From an open journal to the last thread's end.
-fn live<L: Log>(
-    log: &L,
-    args: &RunArgs,
-    settings: &Settings,
-    signals: &Receiver<i32>,
-) -> Result<(), Ended> {
-    let follows = args.events.as_deref().is_some_and(|path| path != Path::new("-"));
-    let mut process = Process::start(log, settings, follows).map_err(|e| code_of(&e))?;
-    let ended = serve(args, settings, &mut process, signals);
-    process.stop();
+/// A journal that can be run on.
+trait Runs: Log {
+    /// Why it has ended, if that was for want of room on this machine.
+    fn wants_room(&self) -> Option<String> {
+        None
+    }
+
+    /// Opens it again once there is room; `None` if there is none yet. Asked only of one that wanted room.
+    fn again(settings: &Settings) -> Result<Option<Self>, Ended>;
+}
+
+impl Runs for Embedded {
+    fn wants_room(&self) -> Option<String> {
+        Self::wants_room(self)
+    }
+
+    fn again(settings: &Settings) -> Result<Option<Self>, Ended> {
+        match open(settings) {
+            Ok(log) => match log.probe() {
+                Ok(()) => return Ok(Some(log)),
+                Err(error) => tracing::warn!(%error, "there is still no room"),
+            },
+            // Whoever asked something of the last one still has it, or there is no room to open it.
+            Err(error @ (OpenError::InUse(_) | OpenError::Io { .. })) => tracing::warn!(%error),
+            Err(error @ OpenError::Recover { cause: JournalError::Storage { .. }, .. }) => {
+                tracing::warn!(%error);
+            }
+            Err(error) => return Err(because(exit::JOURNAL)(&error)),
+        }
+        Ok(None)
+    }
+}
+
+/// From an open journal to the end of the last thread.
+fn serve<L: Runs>(log: L, args: &RunArgs, settings: &Settings, signals: &Receiver<i32>) -> Result<(), Ended> {
+    let hub = hub(settings, log.shard_count());
+    let process = begin(args, settings, &log, &hub)?;
+    let stage = Arc::new(Stage::new(Arc::clone(process.running()), hub.clone()));
+    // The server listens before the shards are restored, and says that it is not ready.
+    let service: Arc<Stage<L>> = Arc::clone(&stage);
+    let server = match http::serve(service, &settings.http, hub.clone()) {
+        Ok(server) => server,
+        Err(error) => {
+            process.stop();
+            return Err(because(exit::CONFIG)(&error));
+        }
+    };
+    tracing::info!(address = %server.address(), "listening");
+    let mut life = Life { args, settings, signals, stage, hub, first: true };
+    let (process, ended) = life.live(log, process);
+    // No more requests are taken before the workers stop.
+    life.stage.end();
+    let cut = server.shutdown();
+    if cut > 0 {
+        tracing::warn!(cut, "connections were cut whose requests took longer than http.shutdown_timeout");
+    }
+    if let Some(process) = process {
+        process.stop();
+    }
     ended
+}
+
+fn open(settings: &Settings) -> Result<Embedded, OpenError> {
+    let directory = &settings.journal.directory;
+    let log = Embedded::open(directory, journal_options(settings))?;
+    tracing::info!(directory = %directory.display(), id = log.id(), "the journal is open");
+    Ok(log)
+}
+
+/// Starts the threads; they are not ready before [`Life::execute`] says so.
+fn begin<L: Log>(args: &RunArgs, settings: &Settings, log: &L, hub: &Hub) -> Result<Process<L>, Ended> {
+    let process = Process::start(log, settings, follows(args), hub).map_err(|e| code_of(&e))?;
+    let why = "its journeys are being put and its inputs opened".to_owned();
+    process.running().board().ails(START, Some(why));
+    Ok(process)
+}
+
+fn follows(args: &RunArgs) -> bool {
+    args.events.as_deref().is_some_and(|path| path != Path::new("-"))
+}
+
+/// Where a signal found the threads.
+enum Over {
+    /// Restoring their shards.
+    Restoring,
+    /// At work.
+    Open,
+}
+
+/// What stays while threads come and go.
+struct Life<'a, L: Log> {
+    args: &'a RunArgs,
+    settings: &'a Settings,
+    signals: &'a Receiver<i32>,
+    stage: Arc<Stage<L>>,
+    hub: Hub,
+    /// Nothing has been given yet that is given once: the journeys of the directory, the standard input.
+    first: bool,
+}
+
+impl<L: Runs> Life<'_, L> {
+    /// Until the first signal, or until something is wrong; the threads that are to be stopped. Those that are
+    /// still restoring end with the process: they have decided nothing.
+    ///
+    /// Where only room is wanting, they end, and others begin when there is room.
+    fn live(&mut self, mut log: L, mut process: Process<L>) -> (Option<Process<L>>, Result<(), Ended>) {
+        loop {
+            let ended = match self.execute(&mut process) {
+                Ok(Over::Open) => Ok(()),
+                Ok(Over::Restoring) => return (None, Ok(())),
+                Err(ended) => Err(ended),
+            };
+            let Some(reason) = ended.as_ref().err().and_then(|_| log.wants_room()) else {
+                return (Some(process), ended);
+            };
+            tracing::error!(reason, "there is no room; nothing is taken in until there is");
+            self.stage.lower(format!(
+                "{reason}; nothing that was answered is lost, and it goes on by itself when there is room"
+            ));
+            process.stop();
+            drop(log);
+            log = match self.wait_for_room() {
+                Ok(Some(log)) => log,
+                Ok(None) => return (None, Ok(())),
+                Err(ended) => return (None, Err(ended)),
+            };
+            process = match begin(self.args, self.settings, &log, &self.hub) {
+                Ok(process) => process,
+                Err(ended) => return (None, Err(ended)),
+            };
+            self.stage.raise(Arc::clone(process.running()));
+        }
+    }
+
+    /// Opens the journal again as soon as it can be written; `None` if a signal came first.
+    fn wait_for_room(&self) -> Result<Option<L>, Ended> {
+        loop {
+            select! {
+                recv(self.signals) -> _ => return Ok(None),
+                default(ROOM_RETRY) => {}
+            }
+            if let Some(log) = L::again(self.settings)? {
+                return Ok(Some(log));
+            }
+        }
+    }
+
+    fn execute(&mut self, process: &mut Process<L>) -> Result<Over, Ended> {
+        let Some(files) = process.wait_open_or(self.signals).map_err(|e| code_of(&e))? else {
+            tracing::info!("ending before the shards are restored; nothing has been decided");
+            return Ok(Over::Restoring);
+        };
+        if self.first
+            && let Some(directory) = &self.args.journeys
+        {
+            journeys::put_new(process.running(), directory).map_err(|e| because(exit::PROBLEM)(&e))?;
+        }
+        if let Some(path) = self.args.events.as_deref() {
+            let mode = if self.args.follow { Mode::Follow } else { Mode::Whole };
+            if follows(self.args) {
+                process.follow(path, mode, &files).map_err(|e| code_of(&e))?;
+            } else if self.first {
+                self.stage.read(io::stdin()).map_err(|e| code_of(&e.into()))?;
+            }
+        }
+        self.first = false;
+        process.running().board().ails(START, None);
+        tracing::info!("ready");
+        select! {
+            recv(self.signals) -> signal => {
+                let signal = signal.unwrap_or(0);
+                tracing::info!(signal, "finishing the cycle at work; a second signal ends at once");
+                Ok(Over::Open)
+            }
+            recv(process.died()) -> death => {
+                let death = death.unwrap_or_default();
+                Err((if death.fenced { exit::FENCED } else { exit::JOURNAL }, death.why))
+            }
+        }
+    }
 }
 
 /// What a packed file begins with, how it is called, and what unpacks it to a pipe.
@@ -105,57 +280,6 @@ fn plain(path: &Path) -> Result<(), Ended> {
          {cat} {name} | wayfarer run --events -"
     );
     Err((exit::FILE, message))
-}
-
-/// From the first thread to the first signal. The server listens before the shards are restored, and says
-/// that it is not ready; it takes no more requests before the workers stop.
-fn serve<L: Log>(
-    args: &RunArgs,
-    settings: &Settings,
-    process: &mut Process<L>,
-    signals: &Receiver<i32>,
-) -> Result<(), Ended> {
-    let service = Arc::clone(process.running());
-    let server =
-        http::serve(service, &settings.http, process.hub().clone()).map_err(|e| because(exit::CONFIG)(&e))?;
-    tracing::info!(address = %server.address(), "listening");
-    let ended = execute(args, process, signals);
-    let cut = server.shutdown();
-    if cut > 0 {
-        tracing::warn!(cut, "connections were cut whose requests took longer than http.shutdown_timeout");
-    }
-    ended
-}
-
-fn execute<L: Log>(
-    args: &RunArgs,
-    process: &mut Process<L>,
-    signals: &Receiver<i32>,
-) -> Result<(), Ended> {
-    let files = process.wait_open().map_err(|e| code_of(&e))?;
-    if let Some(directory) = &args.journeys {
-        journeys::put_new(process.running(), directory).map_err(|e| because(exit::PROBLEM)(&e))?;
-    }
-    match args.events.as_deref() {
-        None => {}
-        Some(path) if path == Path::new("-") => process.read(io::stdin()).map_err(|e| code_of(&e))?,
-        Some(path) => {
-            let mode = if args.follow { Mode::Follow } else { Mode::Whole };
-            process.follow(path, mode, &files).map_err(|e| code_of(&e))?;
-        }
-    }
-    tracing::info!("ready");
-    select! {
-        recv(signals) -> signal => {
-            let signal = signal.unwrap_or(0);
-            tracing::info!(signal, "finishing the cycle at work; a second signal ends at once");
-            Ok(())
-        }
-        recv(process.died()) -> death => {
-            let death = death.unwrap_or_default();
-            Err((if death.fenced { exit::FENCED } else { exit::JOURNAL }, death.why))
-        }
-    }
 }
 
 fn code_of(error: &StartError) -> Ended {
@@ -191,6 +315,8 @@ pub fn journal_options(settings: &Settings) -> EmbeddedOptions {
 
 /// A second signal ends the process at once: what is committed is committed, and the rest was not answered.
 fn signals() -> io::Result<Receiver<i32>> {
+    // A write beyond the limit of a file's size is an error like a full disk, and not the end.
+    signal_hook::flag::register(Signal::XFSZ.as_raw(), Arc::default())?;
     let again = Arc::new(AtomicBool::new(false));
     let (told, signals) = bounded(1);
     for signal in [SIGTERM, SIGINT] {

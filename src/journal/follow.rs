@@ -3,7 +3,8 @@
 //! A line's offset is the byte at which it begins. Each shard commits the offset behind the last line that
 //! it has considered as its position in [`super::Source::File`]; after a restart the file is read from the
 //! smallest of them, and a shard passes over the lines before its own. A file that has become shorter, or is
-//! another one, is refused: to go on would lose lines or take others for them.
+//! another one, is refused: to go on would lose lines or take others for them. Once the right one is back,
+//! [`Follower::reopen`] goes on where it was.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -203,6 +204,15 @@ impl Follower {
         self.fingerprint
     }
 
+    /// After an error: opens what is there now, and goes on behind the last whole line that was given.
+    ///
+    /// # Errors
+    /// As [`Follower::open`]; nothing has changed then.
+    pub fn reopen(&mut self) -> Result<(), FollowError> {
+        *self = Self::open(&self.path, self.mode, self.line_start, Some(self.fingerprint))?;
+        Ok(())
+    }
+
     /// Empties `lines` and fills it with at most `max` lines.
     ///
     /// # Errors
@@ -259,10 +269,12 @@ impl Follower {
                 Ok(Next::End)
             }
             Mode::Follow => {
-                // The path is looked at anew: the file that is open may have been renamed away.
-                let (_, len, head) = look(&self.path)?;
+                // The path is looked at anew: the file that is open may have been renamed away. From here on
+                // what stands there now is read: a copy of the old one is as good, and only it will grow.
+                let (mut file, len, head) = look(&self.path)?;
                 check(&self.path, self.position, Some(self.fingerprint), len, &head)?;
-                self.fingerprint = Fingerprint::of(&head);
+                file.seek(SeekFrom::Start(self.position)).map_err(|e| io_error(&self.path, "read", e))?;
+                (self.file, self.fingerprint) = (file, Fingerprint::of(&head));
                 Ok(Next::Wait)
             }
         }
@@ -371,6 +383,34 @@ mod tests {
             let at_start = Follower::open(&path, Mode::Follow, 8, Some(file.fingerprint()));
             assert!(at_start.unwrap_err().to_string().contains(sentence));
         }
+    }
+
+    #[test]
+    fn once_the_file_is_back_it_goes_on_behind_the_last_whole_line() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, away) = (place.path().join("events.jsonl"), place.path().join("away"));
+        fs::write(&path, "one\ntw").unwrap();
+        let mut file = Follower::open(&path, Mode::Follow, 0, None).unwrap();
+        let mut lines = Lines::default();
+        assert_eq!(file.read(&mut lines, 9).unwrap(), Next::Wait);
+        fs::rename(&path, &away).unwrap();
+        assert!(file.read(&mut lines, 9).is_err() && file.reopen().is_err());
+        fs::write(&path, "another\n").unwrap();
+        assert!(file.read(&mut lines, 9).is_err() && file.reopen().is_err());
+        // A copy will do, and it is the copy that grows.
+        fs::copy(&away, &path).unwrap();
+        file.reopen().unwrap();
+        assert_eq!((file.read(&mut lines, 9).unwrap(), lines.len()), (Next::Wait, 0));
+        File::options().append(true).open(&path).unwrap().write_all(b"o\n").unwrap();
+        assert_eq!(file.read(&mut lines, 9).unwrap(), Next::Wait);
+        assert_eq!(texts(&lines), [line(4, 8, "two")]);
+        // One that was put in its place unseen, too.
+        fs::copy(&path, &away).unwrap();
+        fs::rename(&away, &path).unwrap();
+        assert_eq!(file.read(&mut lines, 9).unwrap(), Next::Wait);
+        File::options().append(true).open(&path).unwrap().write_all(b"three\n").unwrap();
+        assert_eq!(file.read(&mut lines, 9).unwrap(), Next::Wait);
+        assert_eq!(texts(&lines), [line(8, 14, "three")]);
     }
 
     #[test]

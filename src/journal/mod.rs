@@ -29,6 +29,7 @@ pub mod batch;
 pub mod transaction;
 pub mod error;
 pub mod traits;
+mod own_shards;
 mod verify;
 pub mod contract;
 pub mod memory;

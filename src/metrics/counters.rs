@@ -50,5 +50,8 @@ numbers! {
         users => USERS,
         timers => TIMERS,
         duplicate_window_secs => DUPLICATE_WINDOW,
+        restore_records => RESTORE_RECORDS,
+        restore_records_expected => RESTORE_RECORDS_EXPECTED,
+        restore_secs => RESTORE_SECONDS,
     }
 }

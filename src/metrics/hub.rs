@@ -103,6 +103,15 @@ impl Hub {
         index
     }
 
+    /// Shows what is so in a worker that has nothing to count yet: how far its restore is.
+    ///
+    /// # Panics
+    /// If the hub was made for fewer workers.
+    pub fn restoring(&self, worker: usize, gauges: Gauges) {
+        let slot = self.0.workers.get(worker).expect("the hub was made for as many workers as there are");
+        lock(slot).gauges = gauges;
+    }
+
     /// Takes over what a worker has counted: its totals are copied, its latencies added and cleared.
     ///
     /// # Panics

@@ -106,6 +106,13 @@ metrics! {
     /// For how long message ids are remembered in fact; shorter than configured when memory does not suffice.
     DUPLICATE_WINDOW "duplicate_window_seconds" Gauge, "seconds", WORKER, "below engine.duplicate_window";
 
+    /// Records that the worker has read to restore its shards; of as many as RESTORE_RECORDS_EXPECTED says.
+    RESTORE_RECORDS "restore_records" Gauge, "records", WORKER, "";
+    /// Records that the restore will have read: an estimate until it is done, then the number.
+    RESTORE_RECORDS_EXPECTED "restore_records_expected" Gauge, "records", WORKER, "";
+    /// For how long the worker has been restoring its shards, or how long it took, in whole seconds.
+    RESTORE_SECONDS "restore_seconds" Gauge, "seconds", WORKER, "above 15";
+
     /// How long something took, by stage: event_to_decision and event_to_commit run from an event's arrival,
     /// commit is the write itself, gate_flip runs from an operator's verb until every shard has committed it,
     /// timer_lateness from a timer's deadline until it fired.

@@ -19,6 +19,14 @@ const OVERDUE: u32 = 5;
 /// How often that is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+impl super::Runs for Kafka {
+    fn again(settings: &Settings) -> Result<Option<Self>, Ended> {
+        // It has no room of its own on this machine.
+        let (code, message) = (exit::JOURNAL, format!("{:?} wants no room here", settings.journal.kind));
+        Err((code, message))
+    }
+}
+
 /// Opens it.
 pub(super) fn open(args: &RunArgs, settings: &Settings) -> Result<Kafka, Ended> {
     if let Some(path) = args.events.as_deref().filter(|path| *path != "-") {
@@ -60,7 +68,10 @@ fn options(settings: &Settings, shards: u32) -> Result<KafkaOptions, Ended> {
         settings: kafka.client().map_err(refused)?,
         topics: names(settings).map_err(refused)?,
         shards: u16::try_from(shards).map_err(|_| {
-            (exit::INCOMPATIBLE, format!("{shards} partitions of events are too many; {} are allowed", u16::MAX))
+            (
+                exit::INCOMPATIBLE,
+                format!("{shards} partitions of events are too many; {} are allowed", u16::MAX),
+            )
         })?,
         group: kafka.group.as_str().to_owned(),
         instance: kafka.instance_name().map_err(refused)?,

@@ -5,7 +5,8 @@
 //!   together or not at all (I3); nothing leaves before.
 //! - An epoch is taken between two inputs and committed at once: that commit is its acknowledgement (G11, G18).
 //! - No timer fires ahead of what is unread and happened before it (G19): a shard's time is what the journal,
-//!   and a followed file, say that it has seen everything of.
+//!   and a followed file, say that it has seen everything of. Nor does a record pass lines of a followed file
+//!   that were there before it was appended.
 //! - The clock is an argument, and every budget is a count, so that the same inputs do the same again.
 
 use std::collections::VecDeque;
@@ -128,7 +129,8 @@ pub struct Turn {
     pub lost: Vec<u16>,
     /// Whether there is more to do at once.
     pub more: bool,
-    /// The time at which the next timer or date of any shard is due.
+    /// The time at which the next timer or date of any shard is due; or that up to which a followed file
+    /// must have been read before records can be taken.
     pub next_wake: Option<Timestamp>,
 }
 
@@ -156,7 +158,11 @@ pub struct Cycle<J: Journal> {
     pub(super) lines: VecDeque<Lines>,
     /// Up to which time a followed file has been read; [`Timestamp::MIN`] while it is behind.
     pub(super) file_until: Timestamp,
+    /// What was polled last.
     pub(super) batch: Batch,
+    /// Up to which time its records have been taken, and when the first was appended that waits for the file.
+    pub(super) taken: Timestamp,
+    pub(super) waiting: Option<Timestamp>,
     pub(super) rows: Batch,
     pub(super) tx: Transaction,
     /// What is measured: whoever drives the cycle publishes it.
@@ -183,6 +189,8 @@ impl<J: Journal> Cycle<J> {
             lines: VecDeque::new(),
             file_until: Timestamp::MAX,
             batch: Batch::new(),
+            taken: Timestamp::MIN,
+            waiting: None,
             rows: Batch::new(),
             tx: Transaction::new(),
             metrics: WorkerMetrics::new(),
@@ -292,10 +300,14 @@ impl<J: Journal> Cycle<J> {
             }
         }
         // 2. A batch of records, and shards that come and go: nothing is undecided now. While a followed file is
-        //    behind, its lines come first: they happened before.
-        let max = if self.file_until() == Timestamp::MIN { 0 } else { self.options.events_max };
-        self.journal.poll(&mut self.batch, max)?;
-        self.shards_moved()?;
+        //    behind, its lines come first: they happened before. Records that wait for it are still those that
+        //    were polled last.
+        let is_behind = self.file_until() == Timestamp::MIN;
+        if is_behind || self.waiting.is_none() {
+            self.forget_batch();
+            self.journal.poll(&mut self.batch, if is_behind { 0 } else { self.options.events_max })?;
+            self.shards_moved()?;
+        }
         // 3. The core decides: lines, records, timers, releases, rows of lists. Each has a budget.
         let decided = self.decide(&mut turn, |cycle, turn| {
             cycle.take_lines(now, started, turn)?;
@@ -321,7 +333,8 @@ impl<J: Journal> Cycle<J> {
     }
 
     fn end(&mut self, mut turn: Turn) -> Turn {
-        turn.next_wake = self.owned.iter().filter_map(|owned| owned.shard.next_wake()).min();
+        let timers = self.owned.iter().filter_map(|owned| owned.shard.next_wake());
+        turn.next_wake = timers.chain(self.waiting).min();
         turn.more |= !self.lines.is_empty() && self.opening.is_empty() && turn.refused.is_none();
         turn.lost = std::mem::take(&mut self.lost);
         turn

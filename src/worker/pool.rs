@@ -102,7 +102,7 @@ impl Post {
         let (board, number) = (Arc::clone(&self.board), self.number);
         board.set(number, State::Restoring(0, journal.shards().len()));
         let cycle = Cycle::new(journal, self.options.clone());
-        let restorers = Restorers::new(number, self.inbox.for_restored());
+        let restorers = Restorers::new(number, self.inbox.for_restored(), self.hub.clone());
         let opened: Option<Box<dyn FnOnce(Files)>> = Some(Box::new(opened));
         let (shown, backoff) = (Instant::now(), BACKOFF.0);
         let publisher = Publisher::new(Arc::clone(&self.board), self.hub.clone(), number);
@@ -234,6 +234,7 @@ impl<J: Journal> Worker<J> {
     }
 
     fn show(&mut self, group: &impl Group) {
+        self.restorers.measure(&mut self.cycle.metrics.gauges);
         if self.publisher.publish(&mut self.cycle, group) {
             let _ = self.post.nudges.send(Nudge::Look);
         }

@@ -21,7 +21,7 @@ use super::inbox::{Message, Sending, inbox};
 use super::outputs::Output;
 use super::pool::{Files, Nudge, Post};
 use super::running::{Running, worker_of};
-use super::sources::{FileSource, SourceError, read_input};
+use super::sources::{FileSource, SourceError};
 use super::steward;
 use super::tail;
 use crate::config::{SendsTo, Settings};
@@ -81,7 +81,6 @@ impl Death {
 #[derive(Debug)]
 pub struct Process<L: Log> {
     running: Arc<Running<L>>,
-    hub: Hub,
     sendings: Vec<Sending>,
     file: FileClock,
     stop: Arc<AtomicBool>,
@@ -108,16 +107,27 @@ pub fn options(settings: &Settings, shards: u16) -> Options {
     }
 }
 
+fn workers(settings: &Settings, shards: u16) -> usize {
+    settings.engine.workers.count(u32::from(shards)) as usize
+}
+
+/// Where the workers of so many shards show what they measure.
+#[must_use]
+pub fn hub(settings: &Settings, shards: u16) -> Hub {
+    Hub::new(workers(settings, shards), settings.metrics.journeys_max as usize)
+}
+
 impl<L: Log> Process<L> {
-    /// Starts workers, steward and output; inputs follow by [`Process::follow`] and [`Process::read`].
+    /// Starts workers, steward and output; a file follows by [`Process::follow`].
     ///
-    /// `follows` says that a file will be followed: until then no timer of a restored shard fires (G19).
+    /// `follows` says that a file will be followed: until then no timer of a restored shard fires (G19). What
+    /// is measured goes to `hub`, which is made by [`hub`] for the same settings.
     ///
     /// # Errors
     /// If the journal cannot be read, the output is not ours, or a thread cannot be started.
-    pub fn start(log: &L, settings: &Settings, follows: bool) -> Result<Self, StartError> {
+    pub fn start(log: &L, settings: &Settings, follows: bool, hub: &Hub) -> Result<Self, StartError> {
         let shards = log.shard_count();
-        let workers = settings.engine.workers.count(u32::from(shards)) as usize;
+        let workers = workers(settings, shards);
         let output = match &settings.sends.file {
             SendsTo::Journal => Output::Journal,
             SendsTo::Stdout => Output::stdout(log.clone())?,
@@ -126,7 +136,6 @@ impl<L: Log> Process<L> {
         let mut desk = Desk::new();
         desk.catch_up(log, &mut |_, _| {}).map_err(Failure::from)?;
         let board = Arc::new(Board::new(shards, workers));
-        let hub = Hub::new(workers, settings.metrics.journeys_max as usize);
         let (sendings, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| inbox()).unzip();
         let running =
             Arc::new(Running::new(log.clone(), desk, Arc::clone(&board), hub.clone(), sendings.clone()));
@@ -137,7 +146,6 @@ impl<L: Log> Process<L> {
         let file = if follows { FileClock::behind() } else { FileClock::default() };
         let mut process = Self {
             running,
-            hub: hub.clone(),
             sendings,
             file: file.clone(),
             stop: Arc::default(),
@@ -216,12 +224,6 @@ impl<L: Log> Process<L> {
         &self.running
     }
 
-    /// What is measured.
-    #[must_use]
-    pub fn hub(&self) -> &Hub {
-        &self.hub
-    }
-
     /// Told when a worker has died, and why: the process is to end then.
     #[must_use]
     pub fn died(&self) -> &Receiver<Death> {
@@ -233,14 +235,24 @@ impl<L: Log> Process<L> {
     /// # Errors
     /// If one of them cannot.
     pub fn wait_open(&self) -> Result<Vec<Files>, StartError> {
+        let files = self.wait_open_or(&crossbeam::channel::never::<()>())?;
+        Ok(files.expect("a channel that never says anything has said nothing"))
+    }
+
+    /// The same, unless `stop` says something first; `None` then, while workers go on restoring.
+    ///
+    /// # Errors
+    /// As [`Process::wait_open`].
+    pub fn wait_open_or<T>(&self, stop: &Receiver<T>) -> Result<Option<Vec<Files>>, StartError> {
         let mut files = Vec::new();
         while files.len() < self.workers.len() {
             crossbeam::channel::select! {
                 recv(self.opened) -> opened => files.extend(opened),
                 recv(self.died) -> death => return Err(StartError::Ended(death.unwrap_or_default())),
+                recv(stop) -> _ => return Ok(None),
             }
         }
-        Ok(files)
+        Ok(Some(files))
     }
 
     /// Follows a file from where the shards have left it.
@@ -251,31 +263,8 @@ impl<L: Log> Process<L> {
         let shards = self.running.shards() as u16;
         let source = FileSource::open(path, mode, files, shards, self.sendings.clone(), self.file.clone())?;
         let (stop, board) = (Arc::clone(&self.stop), Arc::clone(self.running.board()));
-        let read = move || {
-            if let Err(error) = source.run(&stop) {
-                tracing::error!(%error, "no more events are read from the file");
-                board.ails("the file of events", Some(error.to_string()));
-            }
-        };
+        let read = move || source.run(&stop, &board);
         self.sources.push(Builder::new().name("events".to_owned()).spawn(read)?);
-        Ok(())
-    }
-
-    /// Appends an input's lines to the accepted log until its end. The thread ends with the process: nobody
-    /// can wake somebody who waits for a terminal.
-    ///
-    /// # Errors
-    /// If there is no thread.
-    pub fn read(&mut self, input: impl std::io::Read + Send + 'static) -> Result<(), StartError> {
-        let (stop, running) = (Arc::clone(&self.stop), Arc::clone(&self.running));
-        let read = move || match read_input(input, &running, &stop) {
-            Ok(()) => tracing::info!("the standard input has ended"),
-            Err(error) => {
-                tracing::error!(%error, "no more events are read from the standard input");
-                running.board().ails("the standard input", Some(error.to_string()));
-            }
-        };
-        Builder::new().name("stdin".to_owned()).spawn(read)?;
         Ok(())
     }
 

@@ -114,6 +114,12 @@ impl<J: Journal> Cycle<J> {
         self.metrics.counters.sends += turn.sends - before;
     }
 
+    /// What was polled and not committed will be polled again.
+    pub(super) fn forget_batch(&mut self) {
+        self.batch.clear();
+        (self.taken, self.waiting) = (Timestamp::MIN, None);
+    }
+
     /// Everything since the last commit is forgotten, and will be read again.
     pub(super) fn undo(&mut self) -> Result<(), Failure> {
         let mut gone = Vec::new();
@@ -126,7 +132,7 @@ impl<J: Journal> Cycle<J> {
             }
         }
         gone.into_iter().for_each(|shard| self.lose(shard));
-        self.batch.clear();
+        self.forget_batch();
         Ok(())
     }
 

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use super::board::Board;
 use super::clock;
 use super::feed::{FILES_MAX, FileClock, Lines, Mark};
 use super::inbox::Sending;
 use super::pool::Files;
-use super::running::{Running, worker_of};
+use super::running::worker_of;
+use crate::control::service::Unavailable;
 use crate::ingest;
 use crate::journal::follow::{FollowError, Follower, Lines as Read_, Mode, Next};
-use crate::journal::{Append, Kind, Log, RECORD_BYTES_MAX};
+use crate::journal::{Append, Kind, RECORD_BYTES_MAX};
 use crate::model::hash::shard_of;
 
 /// How many lines are read at once.
@@ -22,8 +24,12 @@ const LINES_AT_ONCE: usize = 4096;
 const WAITS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
 /// How long to wait for room in a worker's inbox before looking whether the process ends.
 const ROOM_WAIT: Duration = Duration::from_millis(50);
-/// How long to wait before records that were not accepted are given to the journal again.
+/// How long to wait before records that were not accepted are given to the journal again, and before a file
+/// that could not be read is tried again.
 const RETRY: Duration = Duration::from_millis(100);
+
+/// By what health knows the file.
+const NAME: &str = "the file of events";
 
 /// The shard of a line that is no event: it has no user.
 const SHARD_OF_NOBODY: u16 = 0;
@@ -82,8 +88,11 @@ impl FileSource {
         Ok(Self { follower, number, path: text, shards, mark, workers, clock })
     }
 
-    /// Reads until the end, or until `stop`; what cannot be read any more is returned.
-    pub(super) fn run(mut self, stop: &AtomicBool) -> Result<(), FollowError> {
+    /// Reads until the end, or until `stop`.
+    ///
+    /// While the file cannot be read its clock stands still, and with it the time of all shards: nobody knows
+    /// what it says by now (G19). It is tried again until it is back.
+    pub(super) fn run(mut self, stop: &AtomicBool, board: &Board) {
         let mut lines = Read_::default();
         let mut wait = WAITS.0;
         while !stop.load(Ordering::Relaxed) {
@@ -93,7 +102,7 @@ impl FileSource {
                 wait = WAITS.0;
             }
             if self.hand_over(&lines, stop).is_none() {
-                return Ok(());
+                return;
             }
             match next {
                 Ok(Next::Read) => {}
@@ -106,15 +115,27 @@ impl FileSource {
                 Ok(Next::End) => {
                     self.clock.end();
                     tracing::info!(file = self.path, "the file has been read to its end");
-                    return Ok(());
+                    return;
                 }
-                Err(error) => {
-                    self.clock.end();
-                    return Err(error);
-                }
+                Err(error) => self.wait_for_it(&error, stop, board),
             }
         }
-        Ok(())
+    }
+
+    /// Waits until the file can be read again.
+    fn wait_for_it(&mut self, error: &FollowError, stop: &AtomicBool, board: &Board) {
+        tracing::error!(%error, "events cannot be read; no time passes until they can");
+        board.ails(NAME, Some(error.to_string()));
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(RETRY);
+            match self.follower.reopen() {
+                Ok(()) => {
+                    tracing::info!(file = self.path, "events can be read again");
+                    return board.ails(NAME, None);
+                }
+                Err(error) => board.ails(NAME, Some(error.to_string())),
+            }
+        }
     }
 
     /// Routes lines to their shards' workers; `None` if the process ends meanwhile.
@@ -159,11 +180,12 @@ fn shard_of_line(bytes: &[u8], of: impl Fn(&str) -> u16) -> u16 {
     ingest::decode(bytes).map_or(SHARD_OF_NOBODY, |event| of(&event.user))
 }
 
-/// Appends the lines of `input` to the accepted log until its end; what is not accepted is tried again.
-pub(super) fn read_input<L: Log>(
+/// Gives the lines of `input` to `append` until its end; what is not accepted is tried again.
+pub(super) fn read_input(
     input: impl Read,
-    running: &Running<L>,
+    shard_of: impl Fn(&str) -> u16,
     stop: &AtomicBool,
+    append: impl Fn(&[Append<'_>]) -> Result<(), Unavailable>,
 ) -> std::io::Result<()> {
     let mut input = BufReader::with_capacity(256 << 10, input);
     let (mut arena, mut ends): (Vec<u8>, Vec<usize>) = (Vec::new(), Vec::new());
@@ -192,10 +214,10 @@ pub(super) fn read_input<L: Log>(
             .zip(&ends)
             .map(|(start, &end)| {
                 let bytes = &arena[start..end];
-                Append { shard: shard_of_line(bytes, |user| running.shard_of(user)), kind: Kind::Event, bytes }
+                Append { shard: shard_of_line(bytes, &shard_of), kind: Kind::Event, bytes }
             })
             .collect();
-        while let Err(error) = running.append(&records) {
+        while let Err(error) = append(&records) {
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }

@@ -28,10 +28,24 @@ impl<J: Journal> Cycle<J> {
         let number = self.owned[at].number;
         let complete = self.journal.complete_until(number, now);
         let owned = &self.owned[at];
+        // What waits for the file has been polled and not taken: the journal thinks that it was.
+        let complete = self.waiting.map_or(complete, |waits| complete.min(waits));
         match self.file_until() {
             Timestamp::MIN => complete.min(quiet(&owned.shard, now)),
             until => complete.min(until),
         }
+    }
+
+    /// The time of a line, which has none of its own: after the file was last read to its end, before any
+    /// timer that is due later than that, and never past a record that is accepted and not taken yet, which
+    /// has its own time (the lowest over the inputs, G19): else it would be judged by a gate that has opened
+    /// since (G1).
+    fn time_of_line(&mut self, at: usize, now: Timestamp, since: Timestamp) -> Timestamp {
+        let complete = self.journal.complete_until(self.owned[at].number, now);
+        let untaken = self.batch.records().map(|r| r.appended).filter(|appended| *appended > self.taken);
+        let limit = untaken.fold(complete, Timestamp::min);
+        let shard = &self.owned[at].shard;
+        quiet(shard, now).max(since).min(limit).max(shard.now())
     }
 
     /// Gives a shard one input.
@@ -112,8 +126,10 @@ impl<J: Journal> Cycle<J> {
             if next <= self.owned[at].shard.position(source) {
                 continue;
             }
-            let shard = &self.owned[at].shard;
-            let time = *times[at].get_or_insert_with(|| quiet(shard, now).max(piece.since));
+            let time = match times[at] {
+                Some(time) => time,
+                None => *times[at].insert(self.time_of_line(at, now, piece.since)),
+            };
             turn.read += 1;
             self.owned[at].mark(piece.file, &piece.mark);
             self.take_one(at, time, (source, next - 1, Kind::Event), bytes, (now, now, started))?;
@@ -121,7 +137,7 @@ impl<J: Journal> Cycle<J> {
         for at in 0..self.owned.len() {
             let position = self.owned[at].shard.position(source);
             if position + FILE_LAG_MAX < piece.upto {
-                let time = quiet(&self.owned[at].shard, now).max(piece.since);
+                let time = self.time_of_line(at, now, piece.since);
                 self.owned[at].mark(piece.file, &piece.mark);
                 let skip = Record { source, offset: piece.upto - 1, body: Body::Skip };
                 let _ = self.feed(at, time, Input::Record(skip))?;
@@ -139,7 +155,14 @@ impl<J: Journal> Cycle<J> {
         let batch = std::mem::take(&mut self.batch);
         let mut last = None;
         let mut done = Ok(());
-        let mut records = batch.records().peekable();
+        // A record is taken once the followed file has been read up to when it was appended: to take it lets
+        // that time pass.
+        let (from, until) = (self.taken, self.file_until);
+        let times = batch.records().map(|record| record.appended);
+        self.waiting = times.filter(|at| *at > until).min();
+        self.taken = until;
+        let is_due = |at: Timestamp| (from == Timestamp::MIN || from < at) && at <= until;
+        let mut records = batch.records().filter(|record| is_due(record.appended)).peekable();
         let mut ahead = Vec::with_capacity(WARM_MAX);
         while let (Ok(()), Some(first)) = (&done, records.next()) {
             let Some(at) = self.index_of(first.shard, &mut last) else { continue };
@@ -169,7 +192,7 @@ impl<J: Journal> Cycle<J> {
                 }
             }
         }
-        turn.more |= batch.len() >= self.options.events_max;
+        turn.more |= batch.len() >= self.options.events_max && self.waiting.is_none();
         drop((records, ahead));
         self.batch = batch;
         done

@@ -68,7 +68,9 @@ fn wait_for(admin: &AdminClient<DefaultClientContext>, names: &[&str]) {
         let known = admin.inner().fetch_metadata(None, Duration::from_secs(10)).expect("a broker answers");
         let led = |name: &&str| {
             let topic = known.topics().iter().find(|topic| topic.name() == *name);
-            topic.is_some_and(|topic| topic.partitions().iter().all(|p| p.error().is_none() && p.leader() >= 0))
+            topic.is_some_and(|topic| {
+                topic.partitions().iter().all(|p| p.error().is_none() && p.leader() >= 0)
+            })
         };
         if names.iter().all(led) {
             return;

@@ -203,6 +203,69 @@ fn after_an_outage_no_reminder_goes_to_whoever_is_done_in_the_backlog() {
     assert_eq!(sends, ["ann again", "ann hello", "bob hello"]);
 }
 
+#[test]
+fn an_accepted_event_passes_no_line_that_was_there_before_it() {
+    let mut world = world(4);
+    world.event("bob", "Start");
+    world.settle();
+    world.later(Interval::from_mins(5));
+    world.cycle.read_until(world.now);
+    world.later(Interval::from_mins(60));
+    world.event("bob", "Start");
+    let turn = world.turn();
+    assert!(turn.read == 0 && turn.next_wake.is_some(), "{turn:?}");
+    world.settle();
+    assert_eq!(world.sends(), ["bob hello"], "neither the reminder nor the event, before the file was read");
+    world.cycle.push_lines(backlog("bob", "Stop it"));
+    world.settle();
+    world.cycle.read_until(world.now);
+    world.settle();
+    assert_eq!(world.sends(), ["bob hello", "bob hello"], "the reminder is off, and the event is taken");
+}
+
+#[test]
+fn a_line_takes_no_accepted_event_past_an_opening_that_came_after_it() {
+    let mut world = world(1);
+    world.act("reminder", Verb::Pause);
+    world.settle();
+    world.cycle.read_until(Timestamp::MIN);
+    world.later(Interval::from_mins(1));
+    world.event("bob", "Start");
+    world.later(Interval::from_mins(1));
+    world.act("reminder", Verb::Resume);
+    world.later(Interval::from_mins(1));
+    // The file, whose end has not been seen, is read first.
+    let lines = backlog("ann", "Else");
+    world.cycle.push_lines(wayfarer::worker::feed::Lines {
+        lines: vec![(0, lines.bytes.len(), lines.upto)],
+        ..lines
+    });
+    world.settle();
+    world.cycle.read_until(world.now);
+    world.settle();
+    assert!(world.sends().is_empty(), "bob came while entry was shut: {:?}", world.sends());
+    world.event("bob", "Start");
+    world.settle();
+    assert_eq!(world.sends(), ["bob hello"]);
+}
+
+#[test]
+fn an_event_that_waits_for_the_file_is_judged_by_the_time_it_came() {
+    let mut world = world(1);
+    world.act("reminder", Verb::Pause);
+    world.settle();
+    world.cycle.read_until(world.now);
+    world.later(Interval::from_mins(1));
+    world.event("bob", "Start");
+    assert_eq!(world.turn().read, 0, "the file has not been read up to then");
+    world.later(Interval::from_mins(1));
+    world.act("reminder", Verb::Resume);
+    world.later(Interval::from_mins(1));
+    world.cycle.read_until(world.now);
+    world.settle();
+    assert!(world.sends().is_empty(), "bob came while entry was shut: {:?}", world.sends());
+}
+
 /// A journey over a list of one row per user, uploaded and published now.
 fn vips(world: &mut World<Memory>, users: &[&str]) {
     use wayfarer::control::{Command, Manifest};

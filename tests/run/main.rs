@@ -3,6 +3,11 @@
 
 mod world;
 mod cycle;
+mod place;
+mod load;
 mod kill;
 mod process;
 mod shared;
+mod room;
+mod signals;
+mod operators;

@@ -16,7 +16,9 @@ use wayfarer::journal::embedded::{Embedded, EmbeddedOptions};
 use wayfarer::journal::follow::Mode;
 use wayfarer::journal::memory::Memory;
 use wayfarer::lifecycle::{Role, Verb};
-use wayfarer::worker::process::Process;
+use wayfarer::metrics::Hub;
+use wayfarer::worker::process::{Process, hub};
+use wayfarer::worker::stage::Stage;
 
 use super::world::REMINDER;
 
@@ -33,7 +35,8 @@ pub(crate) fn settings(sends: SendsTo) -> Settings {
 }
 
 fn start<L: Log>(log: &L) -> Process<L> {
-    let process = Process::start(log, &settings(SendsTo::Journal), false).expect("it starts");
+    let settings = settings(SendsTo::Journal);
+    let process = Process::start(log, &settings, false, &hub(&settings, SHARDS)).expect("it starts");
     process.wait_open().expect("the shards open");
     process
 }
@@ -221,7 +224,7 @@ fn a_list_whose_end_every_shard_has_taken_completes_its_journey() {
 
 #[test]
 fn lines_of_the_standard_input_are_accepted_and_those_that_are_none_become_dead_letters() {
-    let mut process = start(&Memory::new(SHARDS));
+    let process = start(&Memory::new(SHARDS));
     let service: Arc<dyn Service> = process.running().clone();
     let id = put(&*service, REMINDER);
     act(&*service, &id, Verb::Publish).expect("it goes live");
@@ -230,7 +233,8 @@ fn lines_of_the_standard_input_are_accepted_and_those_that_are_none_become_dead_
         text.push_str(&format!("{{\"type\":\"track\",\"userId\":\"u{n}\",\"event\":\"Start\"}}\r\n"));
     }
     text.push_str("{\"type\":\"track\",\"userId\":\"last\",\"event\":\"Start\"}");
-    process.read(std::io::Cursor::new(text)).expect("it starts");
+    let stage = Arc::new(Stage::new(process.running().clone(), Hub::new(1, 1)));
+    stage.read(std::io::Cursor::new(text)).expect("it starts");
     let entered = || service.journeys()[0].versions.first().map_or(0, |version| version.entered);
     until("all are in", || entered() == 10_001);
     let rejects = service.rejects(0, 10).expect("they can be read");
@@ -244,10 +248,43 @@ fn follow(directory: &Path, file: &Path, mode: Mode) -> Process<Embedded> {
     let options = EmbeddedOptions { shards: SHARDS, ..EmbeddedOptions::default() };
     let log = Embedded::open(&directory.join("data"), options).expect("the journal opens");
     let sends = SendsTo::File(directory.join("sends.jsonl"));
-    let mut process = Process::start(&log, &settings(sends), true).expect("it starts");
+    let settings = settings(sends);
+    let mut process = Process::start(&log, &settings, true, &hub(&settings, SHARDS)).expect("it starts");
     let files = process.wait_open().expect("the shards open");
     process.follow(file, mode, &files).expect("the file is the one that was read");
     process
+}
+
+#[test]
+fn while_a_followed_file_cannot_be_read_no_time_passes_and_health_says_why() {
+    let place = tempfile::tempdir().expect("a directory");
+    let (file, away) = (place.path().join("events.jsonl"), place.path().join("away.jsonl"));
+    let start = |user: &str| format!(r#"{{"type":"track","userId":"{user}","event":"Start"}}"#);
+    fs::write(&file, "").expect("it is written");
+    let process = follow(place.path(), &file, Mode::Follow);
+    let service: Arc<dyn Service> = process.running().clone();
+    let id = put(&*service, &REMINDER.replace("10m", "300ms"));
+    act(&*service, &id, Verb::Publish).expect("it goes live");
+    fs::write(&file, start("bob") + "\n").expect("it is written");
+    let sent = || fs::read_to_string(place.path().join("sends.jsonl")).map_or(0, |text| text.lines().count());
+    until("bob is greeted", || sent() == 1);
+    fs::rename(&file, &away).expect("it is moved away");
+    until("health says so", || service.health().why.is_some_and(|why| why.contains("events.jsonl")));
+    // An event that is accepted now, and with it the time of the shards, waits for what the file says.
+    service.accept(vec![event("bob", "Start")]).expect("it is accepted");
+    let line = r#"{"type":"track","userId":"bob","event":"Stop it"}"#;
+    fs::write(&away, format!("{}\n{line}\n", start("bob"))).expect("it is written");
+    let due = std::time::Instant::now() + std::time::Duration::from_millis(600);
+    until("the reminder is overdue", || std::time::Instant::now() > due);
+    assert_eq!(sent(), 1, "no time passes");
+    fs::rename(&away, &file).expect("it is moved back");
+    until("the event is taken", || sent() == 3);
+    assert!(service.health().ready);
+    process.stop();
+    let sends = fs::read_to_string(place.path().join("sends.jsonl")).expect("the sends are there");
+    let nodes: Vec<&str> =
+        sends.lines().map(|line| if line.contains("\"again\"") { "again" } else { "hello" }).collect();
+    assert_eq!(nodes, ["hello", "hello", "again"], "the first reminder is off, the second is not");
 }
 
 #[test]
@@ -283,7 +320,8 @@ fn a_followed_file_is_reflected_once_however_often_the_process_starts_anew() {
     fs::write(&file, "{}\n").expect("it is written");
     let options = EmbeddedOptions { shards: SHARDS, ..EmbeddedOptions::default() };
     let log = Embedded::open(&place.path().join("data"), options).expect("the journal opens");
-    let mut process = Process::start(&log, &settings(SendsTo::Journal), true).expect("it starts");
+    let settings = settings(SendsTo::Journal);
+    let mut process = Process::start(&log, &settings, true, &hub(&settings, SHARDS)).expect("it starts");
     let files = process.wait_open().expect("the shards open");
     let refused = process.follow(&file, Mode::Follow, &files).expect_err("another file").to_string();
     assert!(refused.contains("truncated or replaced"), "{refused}");

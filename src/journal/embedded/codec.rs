@@ -22,6 +22,8 @@ const STREAM: u8 = b'x';
 pub(super) const ORIGIN_KEY: [u8; 2] = [MISC, b'o'];
 /// The key of the number before which sends are delivered.
 pub(super) const DELIVERED_KEY: [u8; 2] = [MISC, b'd'];
+/// What is written to see whether there is room; never read.
+pub(super) const PROBE_KEY: [u8; 2] = [MISC, b'p'];
 
 /// The logs that are kept for a shard, in the order of their places.
 pub(super) const LOGS: [Source; 2] = [Source::Events, Source::Lists];

@@ -13,7 +13,8 @@
 //!   are refused below half of it, and both go on by themselves when there is room. Nothing is lost or
 //!   undecided.
 //! - If the disk fails in the middle of a write, the outcome is unknown and everything answers
-//!   [`JournalError::Ended`] from then on: end the process and open the journal again.
+//!   [`JournalError::Ended`] from then on: drop every handle and open the journal again. Whether it was for
+//!   want of room, [`Embedded::wants_room`] says.
 //!
 //! # How recovery goes
 //! Opening locks the directory, reads FORMAT, cuts an unfinished end off the storage's log (and refuses one
@@ -109,6 +110,24 @@ impl Embedded {
     /// If the storage fails.
     pub fn index(&self) -> Result<usize, JournalError> {
         index::advance(self.store())
+    }
+
+    /// Why it has ended, if that was for want of room (a disk, a quota, the limit of a file's size): once all
+    /// handles are dropped it can be opened again.
+    #[must_use]
+    pub fn wants_room(&self) -> Option<String> {
+        self.store().wants_room()
+    }
+
+    /// Writes and forces a MiB, and takes it away again: whether there is room.
+    ///
+    /// # Errors
+    /// If there is none; the journal may have ended then.
+    pub fn probe(&self) -> Result<(), JournalError> {
+        let store = self.store();
+        let full = |cause| JournalError::Storage { doing: "write", cause };
+        store.has_room(store.options.reserve_bytes, 0).map_err(full)?;
+        store.probe()
     }
 
     fn store(&self) -> &Arc<Store> {

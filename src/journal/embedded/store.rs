@@ -10,12 +10,14 @@
 //! opening the directory again tells what was committed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode, Slice};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::codec::{self, LOGS};
 use super::directory::{Directory, OpenError};
@@ -25,6 +27,12 @@ use super::tail::{self, MARK_KEY};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Bounds, Head, Shard, Stream};
 use crate::model::Timestamp;
+
+/// How much is written to see whether there is room, in bytes: as a large commit.
+const PROBE_BYTES: u64 = 1 << 20;
+
+/// How long to wait for the cause of a failure that another thread has met.
+const CAUSE_WAIT: Duration = Duration::from_secs(1);
 
 /// Where everything ends: what the next write continues. Only the writer changes it.
 #[derive(Clone, Debug, Default)]
@@ -68,9 +76,17 @@ pub(super) struct Store {
     /// By stream: the number behind the last item that the index of users covers.
     pub(super) indexed: [AtomicU64; 5],
     pub(super) owned: Mutex<BTreeSet<Shard>>,
-    ended: OnceLock<String>,
+    ended: OnceLock<Ended>,
     /// The last field: the directory is locked until the storage is closed.
     pub(super) directory: Directory,
+}
+
+/// Why a store answers no more.
+#[derive(Debug)]
+struct Ended {
+    reason: String,
+    /// It was for want of room: opened again, it will do when there is some.
+    wants_room: bool,
 }
 
 /// The right to write, and where everything ends.
@@ -95,6 +111,19 @@ impl DerefMut for Writer<'_> {
 /// Nothing is left half done under these locks by a panic: they guard plain numbers, written last.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether a write failed because a disk, a quota or the limit of a file's size had no room for it.
+fn is_want_of_room(error: &fjall::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+            return kinds.contains(&error.kind());
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn describe(error: &fjall::Error) -> String {
@@ -147,8 +176,35 @@ impl Store {
     pub(super) fn alive(&self) -> Result<(), JournalError> {
         match self.ended.get() {
             None => Ok(()),
-            Some(reason) => Err(JournalError::Ended { reason: reason.clone() }),
+            Some(Ended { reason, .. }) => Err(JournalError::Ended { reason: reason.clone() }),
         }
+    }
+
+    /// Why it has ended, if that was for want of room.
+    pub(super) fn wants_room(&self) -> Option<String> {
+        let ended = self.ended.get()?;
+        // A write in the background fails without telling us more than that it did.
+        let full = ended.wants_room || self.has_room(self.options.reserve_bytes / 2, 0).is_err();
+        full.then(|| ended.reason.clone())
+    }
+
+    /// Writes and forces as much as shows that there is room, and takes it away again.
+    pub(super) fn probe(&self) -> Result<(), JournalError> {
+        // Nothing that compresses.
+        let filler: Vec<u8> =
+            (0..PROBE_BYTES / 8).flat_map(|n| xxh3_64(&n.to_le_bytes()).to_le_bytes()).collect();
+        for filler in [Some(filler), None] {
+            let mut writer = self.writer();
+            let mut batch = self.batch(1);
+            match filler {
+                Some(filler) => batch.insert(&self.keys, codec::PROBE_KEY, filler),
+                None => batch.remove(&self.keys, codec::PROBE_KEY),
+            }
+            let ticket = self.write(&mut writer, batch)?;
+            drop(writer);
+            self.force(ticket, How::Sync)?;
+        }
+        Ok(())
     }
 
     /// Whether `keep` bytes are free on the disk, beside `bytes` to be written.
@@ -223,8 +279,16 @@ impl Store {
     }
 
     fn end(&self, doing: &'static str, error: &fjall::Error) -> JournalError {
+        if matches!(error, fjall::Error::Poisoned) {
+            // Whoever met the cause is about to say so; a thread of the storage's own never does.
+            let until = Instant::now() + CAUSE_WAIT;
+            while self.ended.get().is_none() && Instant::now() < until {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
         let reason = format!("the storage could not {doing}: {}", describe(error));
-        JournalError::Ended { reason: self.ended.get_or_init(|| reason).clone() }
+        let ended = Ended { reason, wants_room: is_want_of_room(error) };
+        JournalError::Ended { reason: self.ended.get_or_init(|| ended).reason.clone() }
     }
 
     pub(super) fn storage(doing: &'static str) -> impl Fn(fjall::Error) -> JournalError {

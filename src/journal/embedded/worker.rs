@@ -11,6 +11,7 @@ use super::codec::{self, ChunkCursor, Stripe};
 use super::store::{Store, Tails, lock};
 use crate::journal::batch::Batch;
 use crate::journal::error::{CommitError, JournalError};
+use crate::journal::own_shards::OwnShards;
 use crate::journal::record::{Committed, Head, Progress, Shard, Source, Stream};
 use crate::journal::traits::{Journal, ORIGIN_BYTES_MAX, Stored};
 use crate::journal::transaction::{Change, ShardCommit, Transaction};
@@ -40,27 +41,21 @@ struct Owned {
 /// One worker's shards in an [`super::Embedded`]. They are free again when it is dropped.
 pub struct EmbeddedWorker {
     shared: Arc<Shared>,
-    shards: Vec<Shard>,
+    shards: OwnShards,
     /// Beside `shards`.
     owned: Vec<Owned>,
-    announced: bool,
-    /// Whose turn it is to be read first, so that a full batch starves nobody.
-    turn: usize,
 }
 
 impl EmbeddedWorker {
     pub(super) fn new(shared: Arc<Shared>, shards: &[Shard]) -> Result<Self, JournalError> {
-        let mut shards = shards.to_vec();
-        shards.sort_unstable();
-        shards.dedup();
+        let shards = OwnShards::new(shards);
         let owned = |&shard| Ok(Owned { shard, head: shared.store.head(shard)?, cursor: None });
-        let owned = shards.iter().map(owned).collect::<Result<_, JournalError>>()?;
-        Ok(Self { shared, shards, owned, announced: false, turn: 0 })
+        let owned = shards.as_slice().iter().map(owned).collect::<Result<_, JournalError>>()?;
+        Ok(Self { shared, shards, owned })
     }
 
     fn place(&self, shard: Shard) -> Result<usize, JournalError> {
-        let not_owned = |_| JournalError::NotOwned { shard, owned: self.shards.clone() };
-        self.shards.binary_search(&shard).map_err(not_owned)
+        self.shards.place(shard)
     }
 
     /// Puts all of `tx` into one batch, except what depends on where the streams end.
@@ -209,25 +204,20 @@ impl Journal for EmbeddedWorker {
     type Stored = EmbeddedStored;
 
     fn shards(&self) -> &[Shard] {
-        &self.shards
+        self.shards.as_slice()
     }
 
     fn poll(&mut self, batch: &mut Batch, max: usize) -> Result<(), JournalError> {
         batch.clear();
         let store = &self.shared.store;
         store.alive()?;
-        if !self.announced {
-            self.announced = true;
-            self.shards.iter().for_each(|&shard| batch.push_gained(shard));
-        }
-        let count = self.owned.len();
-        for step in 0..count {
-            let owned = &mut self.owned[(self.turn + step) % count];
+        self.shards.announce(batch);
+        for at in self.shards.turn() {
+            let owned = &mut self.owned[at];
             if let Some(cursor) = &mut owned.cursor {
                 cursor.fill(store, owned.shard, max, batch)?;
             }
         }
-        self.turn = (self.turn + 1) % count.max(1);
         Ok(())
     }
 
@@ -283,7 +273,7 @@ impl Journal for EmbeddedWorker {
         let store = &self.shared.store;
         // 1. What is certainly wrong is refused before anything is written.
         store.alive().map_err(|e| CommitError::Refused { reason: e.to_string() })?;
-        verify::transaction(tx, &self.shards, |shard| {
+        verify::transaction(tx, self.shards.as_slice(), |shard| {
             self.place(shard).ok().and_then(|place| self.owned[place].head.as_ref())
         })?;
         let (mut batch, heads) = self.lay(tx);
@@ -307,7 +297,7 @@ impl Journal for EmbeddedWorker {
         let mut epochs = lock(&store.epochs);
         for (part, head) in tx.parts().iter().zip(heads) {
             epochs.insert(part.shard(), part.epoch);
-            let place = self.shards.binary_search(&part.shard()).expect("verified: the shard is owned");
+            let place = self.shards.place(part.shard()).expect("verified: the shard is owned");
             self.owned[place].head = Some(head);
         }
         Ok(committed)
@@ -345,7 +335,8 @@ impl Stored for EmbeddedStored {
         let store = &self.shared.store;
         store.alive()?;
         let prefix = codec::state_prefix(self.shard);
-        let estimate = store.keys.approximate_len() as u64;
+        // Nearly all keys are state, and shards are of a size.
+        let estimate = store.keys.approximate_len() as u64 / u64::from(store.options.shards);
         let mut records = 0;
         for guard in store.keys.prefix(prefix) {
             let (key, value) = guard.into_inner().map_err(Store::storage("restore a shard's state"))?;
@@ -366,6 +357,6 @@ impl Stored for EmbeddedStored {
 
 impl Drop for EmbeddedWorker {
     fn drop(&mut self) {
-        lock(&self.shared.store.owned).retain(|shard| !self.shards.contains(shard));
+        lock(&self.shared.store.owned).retain(|shard| !self.shards.as_slice().contains(shard));
     }
 }

@@ -83,8 +83,7 @@ impl Watch {
             .offsets(&partitions, Edge::Latest, Isolation::Committed, timeout)
             .map_err(storage("ask where the inputs end"))?;
         let of = shards.into_iter().zip(ends.as_chunks::<INPUTS>().0.iter().copied()).collect();
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
-            Arc::new(Ends { number, asked, of });
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ends { number, asked, of });
         Ok(())
     }
 }
@@ -122,10 +121,7 @@ pub(super) fn ask_time(shared: &Shared) -> Result<Timestamp, JournalError> {
 }
 
 /// What time it is, by a broker.
-pub(super) fn broker_time(
-    appender: &Appender,
-    options: &KafkaOptions,
-) -> Result<Timestamp, JournalError> {
+pub(super) fn broker_time(appender: &Appender, options: &KafkaOptions) -> Result<Timestamp, JournalError> {
     let key = format!("time/{}", options.instance);
     let mark = Append {
         topic: &options.topics.views,

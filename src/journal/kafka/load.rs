@@ -139,7 +139,8 @@ pub(super) fn look(shared: &Shared, shard: Shard) -> Result<Latest, JournalError
     let (_stop, stopped) = bounded(0);
     let reader = shared.options.reader().map_err(storage("read state"))?;
     let state = Partition::new(Arc::clone(&shared.options.topics.state), i32::from(shard));
-    let mut reading = Reading { shared, reader: &reader, state, stopped: &stopped, latest: Latest::default() };
+    let mut reading =
+        Reading { shared, reader: &reader, state, stopped: &stopped, latest: Latest::default() };
     let stable = reading.edge(Edge::Latest, Isolation::Committed)?;
     reading.begin()?;
     reading.take_until(stable)?;
@@ -155,9 +156,7 @@ fn load(
     let options = &shared.options;
     let reader = match reader {
         Some(reader) => reader,
-        None => reader.insert(
-            options.reader().map_err(storage("read state"))?,
-        ),
+        None => reader.insert(options.reader().map_err(storage("read state"))?),
     };
     // Whoever gave a command that the former owner had not taken must find it taken by us first (G11): the
     // control log is known up to its end as of now before the shard is announced.

@@ -472,9 +472,7 @@ impl Journal for KafkaWorker {
             rows.reader.assign(&[(partition, start)]).map_err(&doing)?;
             rows.next.insert(shard, from);
         }
-        rows.reader
-            .poll(&mut self.messages, max, ROWS_WAIT, &mut |_, _| {})
-            .map_err(|e| doing(e.error))?;
+        rows.reader.poll(&mut self.messages, max, ROWS_WAIT, &mut |_, _| {}).map_err(|e| doing(e.error))?;
         let now = self.shared.clock.now();
         for message in self.messages.iter() {
             let appended = match message.timestamp() {

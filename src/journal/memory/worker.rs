@@ -145,7 +145,6 @@ impl Journal for MemoryWorker {
                 fill(&inner.content, self.shards[at], cursor, max, batch);
             }
         }
-        self.turn += 1;
         Ok(())
     }
 
