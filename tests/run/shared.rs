@@ -8,14 +8,15 @@ use wayfarer::control::{Act, Command, Manifest, Record};
 use wayfarer::journal::memory::{Memory, Rebalance};
 use wayfarer::journal::{ControlLog, Stream};
 use wayfarer::lifecycle::{Role, Verb};
-use wayfarer::worker::process::Process;
+use wayfarer::worker::process::{Process, hub};
 
 use super::process::{SHARDS, act, event, give, put, settings, until};
 use super::world::{REMINDER, stream_of};
 use wayfarer::config::SendsTo;
 
 fn instance(log: &Memory, name: &str) -> Process<Memory> {
-    let process = Process::start(&log.instance(name), &settings(SendsTo::Journal), false);
+    let settings = settings(SendsTo::Journal);
+    let process = Process::start(&log.instance(name), &settings, false, &hub(&settings, SHARDS));
     process.expect("it starts")
 }
 
