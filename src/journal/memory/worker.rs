@@ -211,14 +211,13 @@ impl Journal for MemoryWorker {
         let mut inner = self.memory.living().map_err(|e| CommitError::Refused { reason: e.to_string() })?;
         let fault = inner.script.commit();
         let owner = self.owner(&inner);
-        if !inner.fencing {
-            return Ok(inner.content.commit(tx, &owner));
+        if inner.fencing {
+            let lost = tx.parts().iter().find_map(|part| self.place(&inner, part.shard()).err());
+            if let Some(lost) = lost {
+                return Err(CommitError::Refused { reason: lost.to_string() });
+            }
+            verify::transaction(tx, &self.shards, |shard| inner.content.head(shard))?;
         }
-        let lost = tx.parts().iter().find_map(|part| self.place(&inner, part.shard()).err());
-        if let Some(lost) = lost {
-            return Err(CommitError::Refused { reason: lost.to_string() });
-        }
-        verify::transaction(tx, &self.shards, |shard| inner.content.head(shard))?;
         if let Some(reason) = inner.full.clone() {
             return Err(CommitError::Refused { reason });
         }
