@@ -46,7 +46,7 @@ pub use record::{
     Progress, Record, Shard, Source, Stream, View,
 };
 pub use traits::{
-    Assignment, ControlLog, Group, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, RECORD_BYTES_MAX,
-    Stored, Streams,
+    Assignment, ControlLog, Group, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, OnProgress,
+    OnRecord, RECORD_BYTES_MAX, Stored, Streams,
 };
 pub use transaction::{Change, Items, Reject, ShardCommit, Transaction};

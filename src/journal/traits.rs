@@ -33,6 +33,12 @@ pub enum Assignment<'a> {
     Shared(usize),
 }
 
+/// Told how far a restore is; whether it is to go on.
+pub type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
+
+/// Given a state record's key and value; whether the restore is to go on.
+pub type OnRecord<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
 /// What a shard is restored from: its last commit, and its state records. It may go to another thread, and
 /// neither needs nor disturbs the worker.
 pub trait Stored: Send + 'static {
@@ -44,11 +50,7 @@ pub trait Stored: Send + 'static {
     ///
     /// # Errors
     /// If they cannot be read; what was given until then is not whole.
-    fn records(
-        self,
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<u64, JournalError>;
+    fn records(self, progress: OnProgress<'_>, each: OnRecord<'_>) -> Result<u64, JournalError>;
 }
 
 /// One worker's access to its shards: it alone reads and commits them.

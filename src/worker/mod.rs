@@ -2,9 +2,10 @@
 //!
 //! Reading order: [`cycle`] (the turn, in numbered steps: read this to know what is guaranteed) → `take`
 //! (what it feeds the shards) → `settle` (the commit and its three answers) → [`decide`] (a record of a log
-//! to what the engine understands) → [`open`] (a worker's shards from the journal) → [`desk`] (the control
-//! log to epochs) → [`lists`] (the paced cursor over an audience list) → [`feed`] (a followed file). Around
-//! it: [`pool`] (a worker's thread), [`inbox`] (what it is told), [`board`] (what it tells).
+//! to what the engine understands) → `moving` (shards come and go) → [`open`] (a gained shard from its records, on
+//! any thread) → [`desk`] (the control log to epochs) → [`lists`] (the paced cursor over an audience list) → [`feed`] (a followed file). Around
+//! it: [`pool`] (a worker's thread), [`inbox`] (what it is told), [`view`] and [`board`] (what it tells), `tail`
+//! (what other instances do).
 
 pub mod clock;
 pub mod cycle;

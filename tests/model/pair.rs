@@ -249,7 +249,7 @@ impl Pair {
         for (shard, records) in self.shards.iter_mut().zip(&mut self.hours) {
             let committing = shard.commit(records);
             shard.committed();
-            same("versions that are not conserved", &Vec::new(), &committing.not_conserved)?;
+            oracle::equal("versions that are not conserved", &Vec::new(), &committing.not_conserved)?;
         }
         Ok(())
     }
@@ -259,8 +259,8 @@ impl Pair {
     pub(crate) fn compare_hours(&self) -> Compared {
         let hours = self.world.hours();
         let catalog = self.fold.catalog();
-        same("hours", &hours, &committed(&self.hours, catalog, By::Hour))?;
-        same("days", &days(&hours), &committed(&self.hours, catalog, By::Day))
+        oracle::equal("hours", &hours, &committed(&self.hours, catalog, By::Hour))?;
+        oracle::equal("days", &days(&hours), &committed(&self.hours, catalog, By::Day))
     }
 }
 

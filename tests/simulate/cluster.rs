@@ -18,6 +18,8 @@ use super::journal::{Mutation, SimWorker, Switch};
 const INSTANCES: usize = 3;
 /// How many rounds the cluster may take to come to rest once nothing befalls it any more.
 const ROUNDS_MAX: usize = 2_000;
+/// How many steps are taken under faults, at most, before the cluster is let come to rest.
+const BEFALLS_MAX: usize = 8;
 /// What a turn may do in a shard: little, so that much happens in between.
 const BUDGET: usize = 2;
 
@@ -121,7 +123,7 @@ impl Cluster {
 
     /// Steps everybody until nothing is left to do at `now`, with faults for a while, and then without.
     pub(crate) fn settle(&mut self, now: Timestamp) -> Result<(), String> {
-        for _ in 0..self.dice.below(12) {
+        for _ in 0..self.dice.below(BEFALLS_MAX) {
             self.befall(now)?;
             let place = self.dice.below(INSTANCES);
             let late = self.dice.once_in(3);

@@ -113,8 +113,11 @@ impl Journal for SimWorker {
     }
 }
 
-/// The same transaction with other sends.
-fn laid_anew(tx: &Transaction, sends_of: fn(&[u8], Vec<Vec<u8>>) -> Vec<Vec<u8>>) -> Transaction {
+/// The sends of one shard's commit.
+type Sends = Vec<Vec<u8>>;
+
+/// The same transaction with other sends, by what its cycle says.
+fn laid_anew(tx: &Transaction, sends_of: fn(&[u8], Sends) -> Sends) -> Transaction {
     let mut next = Transaction::new();
     next.begin(tx.at());
     for old in tx.parts() {
@@ -140,7 +143,7 @@ fn laid_anew(tx: &Transaction, sends_of: fn(&[u8], Vec<Vec<u8>>) -> Vec<Vec<u8>>
     next
 }
 
-fn twice_if_released(cycle: &[u8], mut sends: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+fn twice_if_released(cycle: &[u8], mut sends: Sends) -> Sends {
     let steps = decode(cycle).expect("it was just written");
     if steps.iter().any(|step| matches!(step, Step::Release { .. })) {
         sends.extend(sends.clone());
@@ -148,7 +151,7 @@ fn twice_if_released(cycle: &[u8], mut sends: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     sends
 }
 
-fn by_hash(_: &[u8], mut sends: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+fn by_hash(_: &[u8], mut sends: Sends) -> Sends {
     let state = RandomState::new();
     sends.sort_by_key(|line| state.hash_one(line));
     sends

@@ -6,6 +6,8 @@ use super::journal::Mutation;
 use super::story::{Ran, simulate};
 
 const SHARDS: u16 = 4;
+/// How many stories one run tells; `WAYFARER_SOAK` multiplies them.
+const STORIES: usize = 200;
 
 /// The stories: those with lists, which have a pace of their own, are left out.
 fn stories() -> impl Iterator<Item = Story> {
@@ -16,23 +18,40 @@ fn soak() -> usize {
     std::env::var("WAYFARER_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
 }
 
+/// Adds what a run did and met.
+fn add(all: &mut Ran, ran: &Ran) {
+    let (tally, of) = (&mut all.tally, ran.tally);
+    tally.crashed += of.crashed;
+    tally.refused += of.refused;
+    tally.unknown += of.unknown;
+    tally.moved += of.moved;
+    tally.fenced += of.fenced;
+    tally.late += of.late;
+    all.compared += ran.compared;
+    all.held += ran.held;
+    all.drained += ran.drained;
+    all.backlogs += ran.backlogs;
+}
+
 #[test]
 fn whatever_befalls_instances_they_do_together_what_the_reference_does() {
-    let mut all = Ran::default();
-    for story in stories().take(300 * soak()) {
-        let ran = simulate(&story, None).unwrap_or_else(|differ| panic!("{story}\n{differ}"));
-        let (tally, of) = (&mut all.tally, ran.tally);
-        tally.crashed += of.crashed;
-        tally.refused += of.refused;
-        tally.unknown += of.unknown;
-        tally.moved += of.moved;
-        tally.fenced += of.fenced;
-        tally.late += of.late;
-        all.compared += ran.compared;
-        all.held += ran.held;
-        all.drained += ran.drained;
-        all.backlogs += ran.backlogs;
-    }
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = |thread: usize| {
+        let mut all = Ran::default();
+        for story in stories().skip(thread).step_by(threads).take(STORIES * soak() / threads) {
+            let ran = simulate(&story, None).unwrap_or_else(|differ| panic!("{story}\n{differ}"));
+            add(&mut all, &ran);
+        }
+        all
+    };
+    let all = std::thread::scope(|scope| {
+        let shares: Vec<_> = (0..threads).map(|thread| scope.spawn(move || share(thread))).collect();
+        let mut all = Ran::default();
+        for ran in shares {
+            add(&mut all, &ran.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        all
+    });
     let tally = all.tally;
     let met = [tally.crashed, tally.refused, tally.unknown, tally.moved, tally.fenced, tally.late];
     let did = [all.compared, all.held, all.drained, all.backlogs];

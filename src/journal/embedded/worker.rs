@@ -1,6 +1,5 @@
 //! One worker's shards in an embedded journal.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use fjall::{OwnedWriteBatch, Slice};
@@ -13,7 +12,7 @@ use crate::journal::batch::Batch;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::own_shards::OwnShards;
 use crate::journal::record::{Committed, Head, Progress, Shard, Source, Stream};
-use crate::journal::traits::{Journal, ORIGIN_BYTES_MAX, Stored};
+use crate::journal::traits::{Journal, ORIGIN_BYTES_MAX, OnProgress, OnRecord, Stored};
 use crate::journal::transaction::{Change, ShardCommit, Transaction};
 use crate::journal::verify;
 use crate::model::Timestamp;
@@ -327,11 +326,7 @@ impl Stored for EmbeddedStored {
         self.head.as_ref()
     }
 
-    fn records(
-        self,
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<u64, JournalError> {
+    fn records(self, progress: OnProgress<'_>, each: OnRecord<'_>) -> Result<u64, JournalError> {
         let store = &self.shared.store;
         store.alive()?;
         let prefix = codec::state_prefix(self.shard);

@@ -1,6 +1,5 @@
 //! One worker's handle to a [`Memory`].
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use super::{Content, Inner, Memory};
 use crate::journal::batch::Batch;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::record::{Committed, Head, Progress, Shard, Source};
-use crate::journal::traits::{Journal, Stored};
+use crate::journal::traits::{Journal, OnProgress, OnRecord, Stored};
 use crate::journal::transaction::Transaction;
 use crate::journal::verify;
 use crate::model::Timestamp;
@@ -19,6 +18,8 @@ use crate::model::Timestamp;
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     next: u64,
+    /// Behind the last record that was ever polled: what comes again is not unread.
+    seen: u64,
     /// The append time of the last record polled.
     last: Timestamp,
     caught_up: bool,
@@ -111,9 +112,10 @@ fn fill(content: &Content, shard: Shard, cursor: &mut Cursor, max: usize, batch:
         let Some(record) = content.record(shard, Source::Events, cursor.next) else { break };
         batch.push(record);
         cursor.next += 1;
-        cursor.last = record.appended;
+        cursor.last = record.appended.max(cursor.last);
     }
-    cursor.caught_up = cursor.next >= content.log_end(shard, Source::Events);
+    cursor.seen = cursor.seen.max(cursor.next);
+    cursor.caught_up = cursor.seen >= content.log_end(shard, Source::Events);
 }
 
 impl Journal for MemoryWorker {
@@ -186,7 +188,7 @@ impl Journal for MemoryWorker {
         let read = next.checked_sub(1).and_then(|offset| inner.content.record(shard, Source::Events, offset));
         let last = read.map_or(Timestamp::MIN, |record| record.appended);
         drop(inner);
-        self.owned[place].cursor = Some(Cursor { next, last, caught_up: false });
+        self.owned[place].cursor = Some(Cursor { next, seen: next, last, caught_up: false });
         Ok(())
     }
 
@@ -194,7 +196,7 @@ impl Journal for MemoryWorker {
         let Ok(mut inner) = self.memory.living() else { return Timestamp::MIN };
         let Ok(place) = self.place(&inner, shard) else { return Timestamp::MIN };
         let Some(cursor) = &mut self.owned[place].cursor else { return Timestamp::MIN };
-        cursor.caught_up = cursor.next >= inner.content.log_end(shard, Source::Events);
+        cursor.caught_up = cursor.seen >= inner.content.log_end(shard, Source::Events);
         if !cursor.caught_up {
             return cursor.last.min(now);
         }
@@ -264,11 +266,7 @@ impl Stored for MemoryStored {
         self.head.as_ref()
     }
 
-    fn records(
-        self,
-        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
-        each: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<u64, JournalError> {
+    fn records(self, progress: OnProgress<'_>, each: OnRecord<'_>) -> Result<u64, JournalError> {
         let estimate = self.records.len() as u64;
         for (records, (key, value)) in (1..).zip(&self.records) {
             if each(key, value).is_break() {
