@@ -271,6 +271,44 @@ mod tests {
     }
 
     #[test]
+    fn of_two_instances_that_grant_at_once_one_is_heard_and_the_limit_holds() {
+        let log = Memory::new(2);
+        let instance = |waiting: [u64; 2]| {
+            let board = Arc::new(Board::new(2, 0));
+            board.committed([(0, u64::MAX), (1, u64::MAX)].into_iter());
+            for (shard, waiting) in (0..).zip(waiting) {
+                let doors = vec![(0, Door { waiting, ..Door::default() })];
+                board.see(shard, 1, Arc::new(ShardView { doors, ..ShardView::default() }));
+            }
+            Arc::new(Running::new(log.clone(), Desk::new(), board, Hub::new(0, 1), vec![]))
+        };
+        // What each has seen of the doors differs; alone, either would give away all ten.
+        let (one, two) = (instance([10, 0]), instance([0, 10]));
+        let limited =
+            LIST.replace("entry.list = \"vips\"", "entry.event = \"Start\"\n        entry.limit = 10");
+        let definition = crate::journey::source::load("t.toml", limited.as_bytes()).expect("it is right");
+        give(&one, "put", Command::Put { definition: Box::new(definition) });
+        give(&one, "publish", Command::Act(Act::from(Verb::Publish)));
+        two.fold().expect("it reads");
+        allot_all(&one).expect("nothing is in its way");
+        allot_all(&two).expect("to be too late is no failure");
+        allot_all(&two).expect("now it knows, and nothing is left");
+        for running in [&one, &two] {
+            running.fold().expect("it reads");
+            let granted = running.with_fold(|fold| fold.registry().lineages()[0].granted.clone());
+            assert_eq!(granted.map(|(_, grant)| grant.granted), Some(vec![10, 0]));
+        }
+        let more = |granted: Vec<u64>| {
+            let (id, command) = (format!("{granted:?}"), Command::Grant(Grant { granted, exhausted: true }));
+            super::command(&one, id, "vips", command)
+        };
+        for (granted, why) in [(vec![9, 1], "would have 9, and has 10"), (vec![10, 1], "the limit is 10")] {
+            let refused = more(granted).expect_err("it is not to be had").to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
+    }
+
+    #[test]
     fn shares_never_exceed_the_limit_and_reach_it_under_demand() {
         let mut doors = vec![Door::default(); 4];
         let (limit, mut admitted) = (1_000, 0);

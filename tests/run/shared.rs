@@ -6,12 +6,13 @@ use std::time::Duration;
 use wayfarer::control::service::{Answer, Service};
 use wayfarer::control::{Act, Command, Manifest, Record};
 use wayfarer::journal::memory::{Memory, Rebalance};
-use wayfarer::journal::{ControlLog, Stream};
+use wayfarer::journal::{Append, Assignment, ControlLog, Group, Intake, Kind, Log, Stream};
 use wayfarer::lifecycle::{Role, Verb};
 use wayfarer::worker::process::{Process, hub};
+use wayfarer::worker::cycle::{Cycle, Options};
 
 use super::process::{SHARDS, act, event, give, put, settings, until};
-use super::world::{REMINDER, stream_of};
+use super::world::{REMINDER, START, stream_of};
 use wayfarer::config::SendsTo;
 
 fn instance(log: &Memory, name: &str) -> Process<Memory> {
@@ -156,4 +157,36 @@ fn a_list_ends_once_whichever_instances_took_its_rows() {
     assert_eq!(revisions[0], revisions[1]);
     a.stop();
     b.stop();
+}
+
+#[test]
+fn a_gained_shard_is_restored_beside_the_others_and_its_first_act_is_a_commit() {
+    let log = Memory::shared(3, Rebalance::ByHand);
+    let worker = log.worker(Assignment::Shared(0)).expect("it joins");
+    let member = worker.number().expect("it is one of a group");
+    let mut cycle = Cycle::new(worker, Options::of(3));
+    let turn = |cycle: &mut Cycle<_>| cycle.turn(START).expect("it goes on");
+    let open = |cycle: &Cycle<_>| cycle.shards().map(|(number, _)| number).collect::<Vec<u16>>();
+    log.assign(0, member);
+    let _ = turn(&mut cycle);
+    cycle.restore_now(&log, &mut |_, _| {}).expect("it is restored");
+    assert!(turn(&mut cycle).acknowledged);
+    log.assign(1, member);
+    log.assign(2, member);
+    log.append(START, &[Append { shard: 0, kind: Kind::Event, bytes: b"none" }]).expect("it is accepted");
+    assert_eq!((turn(&mut cycle).read, open(&cycle), cycle.restoring()), (1, vec![0], 2));
+    let job = cycle.next_restoring().expect("two shards were gained");
+    let mut restored = Vec::new();
+    job.run(&log, &mut |_, _| {}, &mut |done| restored.push(done));
+    // One is lost before it is handed over, and comes back: what was restored is old.
+    log.assign(2, member);
+    let _ = turn(&mut cycle);
+    restored.into_iter().for_each(|done| cycle.install(done).expect("what is old is thrown away"));
+    assert_eq!((open(&cycle), cycle.restoring(), cycle.is_open()), (vec![0, 1], 1, false));
+    assert!(turn(&mut cycle).acknowledged);
+    let known: Vec<u16> = log.acknowledged().expect("it can be asked").iter().map(|of| of.shard).collect();
+    assert_eq!(known, [0, 1], "the one that is being restored has acknowledged nothing");
+    log.take_away(0);
+    let lost = turn(&mut cycle).lost;
+    assert_eq!((lost, open(&cycle)), (vec![0], vec![1]));
 }
