@@ -1,7 +1,9 @@
 //! What a commit read, in which order: with it and the logs, every decision can be made again (protocol 1).
 //!
-//! Runs of records of one log are one entry. A log that remembers its append times needs no times here; of one that
-//! does not (a followed file), the time at which the shard took a record is part of the run.
+//! Runs of records of one log are one entry. A log that remembers its append times needs no times here, and a run of
+//! it has no gaps: two lists that take turns in one log are told apart. Of a log that does not (a followed file), the
+//! time at which the shard took a record is part of the run; its offsets are bytes, and a run is all of the shard's
+//! lines between its two ends.
 
 use super::cold::{put_varint, take, take_varint};
 use super::input::Input;
@@ -14,6 +16,7 @@ pub const UNTIMED_SOURCES: u8 = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Records of a log, from the first to the last offset; taken at `now` if the log does not remember times.
+    /// Without `now`, every offset between the two was taken.
     Records {
         /// Which log.
         source: u8,
@@ -65,6 +68,7 @@ impl Cycle {
                 if let Some(Step::Records { source, last, now, .. }) = self.steps.last_mut()
                     && *source == record.source
                     && *now == time
+                    && follows(*last, record.offset, time)
                 {
                     *last = record.offset;
                     return;
@@ -106,6 +110,11 @@ impl Cycle {
     }
 }
 
+/// Whether a record goes on with the run that ends at `last`.
+fn follows(last: u64, offset: u64, time: Option<Timestamp>) -> bool {
+    if time.is_some() { last < offset } else { last.checked_add(1) == Some(offset) }
+}
+
 /// Reads the steps of a commit; `None` if they are damaged.
 #[must_use]
 pub fn decode(mut bytes: &[u8]) -> Option<Vec<Step>> {
@@ -127,4 +136,44 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Step>> {
         });
     }
     Some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Body, Record};
+
+    fn runs(taken: &[(u8, u64)]) -> Vec<(u8, u64, u64)> {
+        let mut cycle = Cycle::default();
+        for &(source, offset) in taken {
+            cycle.note(Timestamp(7), &Input::Record(Record { source, offset, body: Body::Skip }));
+        }
+        let mut bytes = Vec::new();
+        cycle.encode(&mut bytes);
+        let steps = decode(&bytes).expect("a cycle reads back");
+        let run = |step| match step {
+            Step::Records { source, first, last, .. } => (source, first, last),
+            other => panic!("{other:?} is no run"),
+        };
+        steps.into_iter().map(run).collect()
+    }
+
+    #[test]
+    fn a_run_has_no_gaps_and_does_not_go_back_so_two_lists_that_take_turns_are_told_apart() {
+        const FILE: u8 = UNTIMED_SOURCES;
+        for (taken, expected) in [
+            (vec![(0, 3), (0, 4), (0, 5)], vec![(0, 3, 5)]),
+            // List A has the rows 0 to 3, list B those from 4 on.
+            (
+                vec![(1, 0), (1, 1), (1, 4), (1, 5), (1, 2), (1, 3), (1, 6)],
+                vec![(1, 0, 1), (1, 4, 5), (1, 2, 3), (1, 6, 6)],
+            ),
+            (vec![(0, 3), (1, 4), (0, 4)], vec![(0, 3, 3), (1, 4, 4), (0, 4, 4)]),
+            (vec![(0, 3), (0, 3)], vec![(0, 3, 3), (0, 3, 3)]),
+            // Lines of a file: the bytes between belong to other shards' lines.
+            (vec![(FILE, 90), (FILE, 170), (FILE, 80)], vec![(FILE, 90, 170), (FILE, 80, 80)]),
+        ] {
+            assert_eq!(runs(&taken), expected, "{taken:?}");
+        }
+    }
 }

@@ -255,8 +255,11 @@ fn of_cycle(given: &[Given], cycle: &[u8]) -> Option<Vec<Given>> {
     for step in decode_cycle(cycle)? {
         match step {
             Taken::Records { source, first, last, now } => {
-                // Offsets between belong to the other log.
-                for mut input in (first..=last).filter_map(|offset| log(source, offset)).cloned() {
+                for offset in first..=last {
+                    // Only a run of lines has offsets between that are none of its own.
+                    let Some(mut input) = log(source, offset).cloned() else {
+                        if now.is_some() { continue } else { return None }
+                    };
                     if let (Given::Step { step, .. }, Some(now)) = (&mut input, now) {
                         step.at = now;
                     }
