@@ -131,6 +131,8 @@ pub struct Grants {
 pub struct Outcome {
     /// Timers fired.
     pub fired: usize,
+    /// The record was an event whose message id was here before, within the window: it did nothing.
+    pub duplicate: bool,
     /// Users released.
     pub released: usize,
     /// Whether timers that are due were left for the next turn.

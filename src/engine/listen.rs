@@ -15,23 +15,23 @@ use crate::journey::catalog::{EventProgram, ExitHook, Match, Test};
 use crate::model::{Event, EventKind, Timestamp, Value};
 
 impl State {
-    /// A user's event.
-    pub(super) fn event(&mut self, cx: &mut Context<'_>, event: &Event<'_>) {
+    /// A user's event. Whether it is no repeat: a message id that was here before, within the window, does nothing.
+    pub(super) fn event(&mut self, cx: &mut Context<'_>, event: &Event<'_>) -> bool {
         let catalog = cx.catalog;
         let program = catalog.program(&event.name);
         let learns = event.kind == EventKind::Identify && !catalog.attributes().names().is_empty();
         if program.is_none() && !learns {
-            return;
+            return true;
         }
         if let Some(id) = &event.message_id
             && self.dedupe.seen(xxh3_64(id.as_bytes()), self.now)
         {
-            return;
+            return false;
         }
         let handle = self.find_user(&event.user);
         self.load_profile(cx, handle);
         let handle = self.learn(cx, event, handle, learns);
-        let Some(program) = program else { return };
+        let Some(program) = program else { return true };
         let source = match event.kind {
             EventKind::Identify | EventKind::Group => event.traits,
             _ => event.properties,
@@ -56,6 +56,7 @@ impl State {
             let at = event.timestamp.map_or(self.now, |at| at.min(self.now));
             self.enter_by_event(cx, program, &event.user, handle, at);
         }
+        true
     }
 
     /// The profile comes first: attributes that some journey mentions, and the zone.
@@ -297,7 +298,8 @@ impl State {
             traits: b"",
             timezone: None,
         };
-        self.event(cx, &event);
+        // Without a message id it repeats nothing.
+        let _ = self.event(cx, &event);
     }
 
     /// An operator removes a user from a journey, at once (G24).

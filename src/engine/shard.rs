@@ -148,7 +148,7 @@ impl Shard {
         match input {
             Input::Record(record) => {
                 outcome.fired = self.state.advance(&mut cx, now, false, usize::MAX).0;
-                self.state.record(&mut cx, record);
+                outcome.duplicate = !self.state.record(&mut cx, record);
             }
             Input::Wake { max } => {
                 (outcome.fired, outcome.more_due) = self.state.advance(&mut cx, now, true, max);
@@ -311,10 +311,11 @@ impl State {
         }
     }
 
-    fn record(&mut self, cx: &mut Context<'_>, record: Record<'_>) {
+    /// Whether it is no repeat.
+    fn record(&mut self, cx: &mut Context<'_>, record: Record<'_>) -> bool {
         self.note_position(record.source, record.offset + 1);
         match record.body {
-            Body::Event(event) => self.event(cx, event),
+            Body::Event(event) => return self.event(cx, event),
             Body::Enter(entry) => self.enter_by(cx, entry, super::admit::Way::Api),
             Body::Row(row) => self.enter_by(cx, row, super::admit::Way::List),
             Body::Receipt(receipt) => self.receipt(cx, receipt),
@@ -323,6 +324,7 @@ impl State {
             Body::Failure { journey } => self.fail(cx, journey),
             Body::Skip => {}
         }
+        true
     }
 
     fn enter_by(&mut self, cx: &mut Context<'_>, entry: Entry<'_>, way: super::admit::Way) {

@@ -429,10 +429,12 @@ fn behind_has_record_time<B: Bench>(bench: &mut B) {
         worker.poll(&mut batch, 1).expect("a journal can be polled");
     }
     assert!(!worker.caught_up(0));
+    assert!(worker.unread(0) >= 1, "what is accepted and not polled is unread");
     assert_eq!(worker.complete_until(0, Timestamp(900)), at, "behind: the time of what was read");
     texts(&mut worker, 1, 10);
     assert!(worker.complete_until(0, Timestamp(900)) > at, "caught up: the wall clock");
     assert!(worker.caught_up(0));
+    assert_eq!(worker.unread(0), 0, "nothing is unread when all was polled");
 }
 
 fn one_owner<B: Bench>(bench: &mut B) {

@@ -97,7 +97,8 @@ metrics! {
     /// Inputs whose handling panicked; a bug. The input was rejected with its bytes, or its user parked.
     PANICS "panics" Counter, "inputs", WORKER, "any";
 
-    /// Events that are accepted and not yet read.
+    /// Events that are accepted and not yet read, as far as the journal can count them, and lines of followed
+    /// files that wait.
     EVENTS_UNREAD "events_unread" Gauge, "events", WORKER, "growing for 5 min";
     /// Users who are known: in a journey, or remembered for re-entry or their traits.
     USERS "users" Gauge, "users", WORKER, "";

@@ -224,6 +224,13 @@ impl<J: Journal> Cycle<J> {
         self.owned.iter().map(|owned| (owned.number, &owned.shard))
     }
 
+    /// How many events are accepted and not yet read, as far as the journal knows, and how many lines wait.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        let accepted: u64 = self.owned.iter().map(|owned| self.journal.unread(owned.number)).sum();
+        accepted + self.lines_waiting() as u64
+    }
+
     /// How far each list is that a shard takes: the shard, the journey, the cursor.
     pub fn lists(&self) -> impl Iterator<Item = (u16, JourneyIndex, Cursor)> {
         self.owned

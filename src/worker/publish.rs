@@ -95,7 +95,9 @@ impl Publisher<'_> {
             (users, timers) = (users + known, timers + inside);
             window = window.min(shard.duplicate_window().as_millis() / 1000);
         }
+        let unread = cycle.unread();
         let gauges = &mut cycle.metrics.gauges;
+        gauges.events_unread = unread;
         (gauges.users, gauges.timers) = (users as u64, timers as u64);
         gauges.duplicate_window_secs = window;
     }

@@ -209,7 +209,6 @@ impl<J: Journal> Cycle<J> {
         (decoded, bytes): (&Result<Decoded<'_>, Bad>, &[u8]),
         (arrived, now, started): (Timestamp, Timestamp, Instant),
     ) -> Result<(), Panicked> {
-        self.count(at, kind, decoded);
         let body = match decoded {
             Ok(decoded) => decoded.body(),
             Err(bad) => {
@@ -219,6 +218,7 @@ impl<J: Journal> Cycle<J> {
         };
         let outcome = self.feed(at, time, Input::Record(Record { source, offset, body }))?;
         self.metrics.counters.timers_fired += outcome.fired as u64;
+        self.count(at, kind, decoded, outcome.duplicate);
         if kind == Kind::Event {
             self.owned[at].arrived(arrived);
             let waited = Duration::from_millis(now.since(arrived).as_millis());
@@ -232,13 +232,14 @@ impl<J: Journal> Cycle<J> {
         !self.strikes.is_empty() && self.strikes.iter().any(|s| is_it(s) && s.count >= PANICS_MAX)
     }
 
-    fn count(&mut self, at: usize, kind: Kind, decoded: &Result<Decoded<'_>, Bad>) {
+    fn count(&mut self, at: usize, kind: Kind, decoded: &Result<Decoded<'_>, Bad>, duplicate: bool) {
         let counters = &mut self.metrics.counters;
         match (kind, decoded) {
             (Kind::Event, decoded) => {
                 counters.events_read += 1;
                 match decoded {
                     Err(_) => counters.events_rejected += 1,
+                    Ok(_) if duplicate => counters.events_duplicate += 1,
                     Ok(Decoded::Event(event)) => {
                         let mentioned = self.owned[at].shard.catalog().program(&event.name).is_some();
                         counters.events_decided += u64::from(mentioned);

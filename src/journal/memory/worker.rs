@@ -132,6 +132,12 @@ impl Journal for MemoryWorker {
         self.place(shard).is_ok_and(|place| self.cursors[place].is_some_and(|cursor| cursor.caught_up))
     }
 
+    fn unread(&self, shard: Shard) -> u64 {
+        let (Ok(place), Ok(inner)) = (self.place(shard), self.memory.living()) else { return 0 };
+        let end = inner.content.log_end(shard, Source::Events);
+        self.cursors[place].map_or(0, |cursor| end.saturating_sub(cursor.next))
+    }
+
     fn commit(&mut self, tx: &Transaction) -> Result<Committed, CommitError> {
         let mut inner = self.memory.living().map_err(|e| CommitError::Refused { reason: e.to_string() })?;
         let fault = inner.script.commit();
