@@ -63,7 +63,7 @@ impl Log {
     fn record(&self, journey: &str, command: Command) -> Record {
         let role = match &command {
             Command::Act(act) => act.verb.role(),
-            Command::Put { .. } | Command::List(_) => Role::Operator,
+            Command::Put { .. } | Command::List(_) | Command::Release(_) => Role::Operator,
             Command::Grant(_) => Role::System,
         };
         let id = format!("c{}", self.next);
@@ -508,6 +508,36 @@ fn two_instances_that_fold_the_same_log_agree_on_journeys_and_answers() {
     assert!(lineages.len() > 1, "a copy was made");
     let times: Vec<_> = answers[..150].iter().flatten().map(|applied| applied.at).collect();
     assert!(times.is_sorted());
+}
+
+/// G17, G36: whatever the vendor's table says of it, whoever is held can be let go wherever people may move.
+#[test]
+fn a_release_is_taken_where_the_movement_gate_is_open_and_nowhere_else() {
+    let verbs = |dialect: &str, verbs: &[Verb]| {
+        let mut log = Log::with(dialect);
+        log.acts(verbs);
+        log
+    };
+    for (mut log, allowed) in [
+        (verbs("clevertap", &[]), false),
+        (verbs("clevertap", &[Verb::Publish]), true),
+        (verbs("clevertap", &[Verb::Publish, Verb::Pause]), true),
+        (verbs("clevertap", &[Verb::Publish, Verb::Stop]), false),
+        (verbs("antsomi", &[Verb::Activate]), true),
+        (verbs("antsomi", &[Verb::Activate, Verb::Pause]), false),
+        (verbs("antsomi", &[Verb::Activate, Verb::Pause, Verb::Reactivate]), true),
+        (verbs("antsomi", &[Verb::Activate, Verb::Close]), true),
+    ] {
+        let state = log.state();
+        let record = log.record("j", Command::Release(Selection::All));
+        match log.append(&record) {
+            Ok(applied) => assert!(allowed && applied.inside == Inside::Release, "{state}"),
+            Err(refused) => assert!(!allowed && refused.to_string().contains(state), "{refused}"),
+        }
+    }
+    let mut log = verbs("clevertap", &[Verb::Publish]);
+    let record = log.record("j", Command::Release(Selection::At("nowhere".into())));
+    assert!(matches!(log.append(&record), Err(Refused::NoSuchNode { .. })));
 }
 
 #[test]

@@ -80,8 +80,10 @@ pub enum Ctl {
     /// clevertap: shut entry, those inside go on. antsomi: let users in, hold everybody
     Pause(VerbArgs),
     /// clevertap: open entry again. antsomi: let the held go on, all of them or those of a node
-    #[command(visible_alias = "release")]
     Resume(ResumeArgs),
+    /// Let held users go, all of them or those of a node: whoever a failure parked, in either dialect, and in
+    /// antsomi whoever a pause held
+    Release(ResumeArgs),
     /// clevertap: no node starts any more; users leave over the drain window
     Stop(VerbArgs),
     /// antsomi: shut entry and hold everybody
@@ -145,19 +147,19 @@ pub struct VerbArgs {
     pub options: CommandOptions,
 }
 
-/// What `resume` is given.
+/// What `resume` and `release` are given.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
     /// The journey, and how the command is to be taken.
     #[command(flatten)]
     pub verb: VerbArgs,
-    /// antsomi: only those held before this node, or before one that can be reached from it
+    /// Only those held before this node, or before one that can be reached from it
     #[arg(long, value_name = "NODE", conflicts_with = "at")]
     pub from: Option<String>,
-    /// antsomi: only those held before this node
+    /// Only those held before this node
     #[arg(long, value_name = "NODE")]
     pub at: Option<String>,
-    /// antsomi: only say how many that would be, and since when the first is due
+    /// Only say how many that would be, and since when the first is due
     #[arg(long)]
     pub preview: bool,
 }

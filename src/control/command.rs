@@ -56,6 +56,8 @@ pub enum Command {
     Act(Act),
     /// Says that the journey's audience list has been uploaded.
     List(Manifest),
+    /// Lets held users go, parked ones among them (G17, G36): in every dialect, whenever the movement gate is open.
+    Release(Selection),
     /// Gives shards more of the journey's entry limit (G26). Only the system does that.
     Grant(Grant),
 }

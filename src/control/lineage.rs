@@ -13,7 +13,7 @@ use super::refused::Refused;
 use super::registry::Check;
 use crate::journey::dates;
 use crate::journey::definition::Definition;
-use crate::lifecycle::{Edits, Inside, Lifecycle, ListProgress, Role, Terms, Verb, dialect};
+use crate::lifecycle::{Edits, Inside, Lifecycle, ListProgress, MovementGate, Role, Terms, Verb, dialect};
 use crate::model::Timestamp;
 
 /// Who did something, and when.
@@ -233,6 +233,21 @@ impl Lineage {
             _ => {}
         }
         Ok(Change { verb: Some(verb), inside, compile })
+    }
+
+    /// Lets held users go, where the movement gate is open.
+    pub(super) fn release(&mut self, by: &Mark) -> Result<Change, Refused> {
+        let _ = self.lifecycle.advance(by.at);
+        let state = self.lifecycle.state();
+        if !state.inhabited || state.movement != MovementGate::Open {
+            let allowed = self.lifecycle.allowed(by.at);
+            return Err(Refused::NobodyMoves {
+                journey: self.id.clone(),
+                state: state.name.to_owned(),
+                allowed,
+            });
+        }
+        Ok(Change { verb: None, inside: Inside::Release, compile: None })
     }
 
     /// Takes a list that was uploaded.

@@ -98,6 +98,19 @@ pub enum Refused {
         /// The node.
         node: String,
     },
+    /// Nobody can be released while nobody may move.
+    #[error(
+        "journey {journey:?} is {state}, where nobody who is held may go on; allowed are {}",
+        words(allowed)
+    )]
+    NobodyMoves {
+        /// The journey.
+        journey: String,
+        /// Its state.
+        state: String,
+        /// What may be asked instead.
+        allowed: Vec<Verb>,
+    },
     /// The list cannot be taken now.
     #[error("journey {journey:?} cannot take the list {list:?}: {why}")]
     List {
@@ -111,6 +124,11 @@ pub enum Refused {
     /// The state, the dialect, the role, the dates or the definition refuse the verb.
     #[error(transparent)]
     Verb(#[from] Refusal),
+}
+
+fn words(verbs: &[Verb]) -> String {
+    let words: Vec<_> = verbs.iter().map(|verb| verb.as_str()).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 impl Refused {
@@ -130,6 +148,7 @@ impl Refused {
             Self::NotInPlace { .. } => "not_in_place",
             Self::Incomplete { .. } => "incomplete",
             Self::NoSuchNode { .. } => "no_such_node",
+            Self::NobodyMoves { .. } => "nobody_moves",
             Self::List { .. } => "list",
             Self::Verb(_) => "verb",
         }

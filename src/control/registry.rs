@@ -28,7 +28,7 @@ pub struct Applied {
     pub at: Timestamp,
     /// The journey's dense index, in the order of creation.
     pub journey: usize,
-    /// The verb; `edit` for a definition that was put again, `None` for a new journey and for a list.
+    /// The verb; `edit` for a definition that was put again, `None` for a new journey, a list and a release.
     pub verb: Option<Verb>,
     /// What happens to those inside.
     pub inside: Inside,
@@ -155,6 +155,13 @@ impl Registry {
                 // A grant changes nothing that an operator sees, so the journey's revision stays.
                 let change = Change { verb: None, inside: Inside::Nothing, compile: None };
                 Ok(Applied { grant: Some(grant.clone()), ..self.applied(offset, index, change) })
+            }
+            (Command::Release(selection), Some(index)) => {
+                let mut next = self.lineages[index].clone();
+                let change = next.release(&by)?;
+                check_selection(&next, selection)?;
+                let applied = self.keep(offset, index, by, next, change);
+                Ok(Applied { selection: selection.clone(), ..applied })
             }
             (Command::Act(act), Some(index)) => self.act(offset, index, by, record.role, act),
         }

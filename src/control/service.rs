@@ -126,6 +126,9 @@ pub struct VersionView {
     pub waiting: u64,
     /// Held now.
     pub held: u64,
+    /// How many of the held are parked (G17): until they are released, whatever the movement gate says.
+    #[serde(default)]
+    pub parked: u64,
     /// Queued by a send node's rate now.
     pub at_send: u64,
     /// Draining now.

@@ -62,7 +62,8 @@ fn perform(client: &Client, command: &Ctl, json: bool) -> Result<Said, Failure> 
         Ctl::Close(args) => act(client, "close", args, json!({}), json),
         Ctl::Abort(args) => act(client, "abort", args, json!({}), json),
         Ctl::Recover(args) => act(client, "recover", args, json!({}), json),
-        Ctl::Resume(resume) => self::resume(client, resume, json),
+        Ctl::Resume(args) => release(client, "resume", args, json),
+        Ctl::Release(args) => release(client, "release", args, json),
         Ctl::Reactivate(args) => {
             act(client, "reactivate", &args.verb, json!({ "keep_held": args.keep_held }), json)
         }
@@ -114,14 +115,14 @@ fn act(client: &Client, verb: &str, args: &VerbArgs, body: Value, json: bool) ->
     Ok(answer.taken(json, &format!("{verb} {}: done, in every shard", args.journey)))
 }
 
-fn resume(client: &Client, args: &ResumeArgs, json: bool) -> Result<Said, Failure> {
+fn release(client: &Client, verb: &str, args: &ResumeArgs, json: bool) -> Result<Said, Failure> {
     let selection = match (&args.from, &args.at) {
         (Some(node), _) => json!({ "from": node }),
         (None, Some(node)) => json!({ "at": node }),
         (None, None) => json!("all"),
     };
     if !args.preview {
-        return act(client, "resume", &args.verb, json!({ "selection": selection }), json);
+        return act(client, verb, &args.verb, json!({ "selection": selection }), json);
     }
     let path = path(&args.verb.journey, "/preview");
     let answer = post(client, &path, &json!({ "selection": selection }), None)?;

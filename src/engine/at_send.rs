@@ -128,7 +128,7 @@ impl State {
         self.store_cold(cx, handle);
         let now = self.now;
         let e = &mut self.enrollments[handle];
-        e.status = Status::AtSend;
+        e.set_status(Status::AtSend);
         e.set_until(now);
         let (entry, node) = (e.entry(), e.node);
         self.queue_of(cx, handle).waiting.insert((now, entry, handle));
@@ -199,7 +199,7 @@ impl State {
         if self.adopt_late(cx, handle) {
             return;
         }
-        self.enrollments[handle].status = Status::Waiting;
+        self.enrollments[handle].set_status(Status::Waiting);
         if self.journey_due(cx, handle) <= self.now && self.time_out_at_send(cx, handle) {
             return;
         }
@@ -218,7 +218,7 @@ impl State {
             return self.exit(cx, handle, ExitReason::Stopped);
         }
         let e = &mut self.enrollments[handle];
-        e.status = Status::Waiting;
+        e.set_status(Status::Waiting);
         e.set_until(Timestamp::MAX);
         let node = e.node;
         self.arrive(cx, handle);

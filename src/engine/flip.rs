@@ -106,7 +106,7 @@ impl State {
                 continue;
             }
             self.touch(e.user);
-            match e.status {
+            match e.status() {
                 // Its message is fixed; it takes the version when that is out.
                 Status::AtSend => self.enrollments[handle].set(ADOPTS_LATE, true),
                 Status::AtDoor => {
@@ -185,7 +185,7 @@ impl State {
         let stood = |at: i64, plan: &Plan| if plan.timers == TimerPolicy::Freeze { at } else { 0 };
         let frozen = journey.frozen_until(self.now);
         let moved = stood(frozen, from) - stood(frozen, to);
-        if e.has(DURATION) && e.status == Status::Waiting && e.until() != Timestamp::MAX && moved != 0 {
+        if e.has(DURATION) && e.status() == Status::Waiting && e.until() != Timestamp::MAX && moved != 0 {
             let until = Timestamp(e.until().0.saturating_add(moved));
             self.enrollments[handle].set_until(until);
         }
@@ -235,7 +235,7 @@ impl State {
         for handle in self.inside(cx, journey) {
             self.arm(cx, handle);
             let e = &self.enrollments[handle];
-            if e.status != Status::AtSend && cx.effects.feed {
+            if e.status() != Status::AtSend && cx.effects.feed {
                 let (node, until) = (e.node, e.timer());
                 self.tell(cx, handle, "draining", Some(node), None, Some(until));
             }

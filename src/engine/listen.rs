@@ -206,7 +206,7 @@ impl State {
 
     /// Ends an enrollment at once, or as soon as the message is out that nothing recalls any more (G13).
     pub(super) fn end(&mut self, cx: &mut Context<'_>, handle: u32, reason: ExitReason) {
-        if self.enrollments[handle].status != Status::AtSend {
+        if self.enrollments[handle].status() != Status::AtSend {
             self.leave_place(cx, handle);
             return self.exit(cx, handle, reason);
         }
@@ -230,8 +230,8 @@ impl State {
             }
             let e = self.enrollments[handle];
             let journey = usize::from(cx.catalog.journey_of(e.plan));
-            if e.status != Status::Waiting
-                || e.has(super::record::PARKED)
+            if e.status() != Status::Waiting
+                || e.has(super::record::OUT_OF_STEPS)
                 || self.journeys[journey].stopped_at.is_some()
             {
                 continue;
@@ -331,24 +331,5 @@ impl State {
     fn end_or_turn_away(&mut self, cx: &mut Context<'_>, handle: u32, reason: ExitReason) {
         self.touch(self.enrollments[handle].user);
         if self.at_door(handle) { self.turn_away(cx, handle) } else { self.end(cx, handle, reason) }
-    }
-
-    /// A failure is charged to its journey; the effects say when the budget of the hour is spent (G17).
-    pub(super) fn fail(&mut self, cx: &mut Context<'_>, journey: &str) {
-        let Some(journey) = cx.catalog.journey_index(journey) else { return };
-        let Some(live) = cx.catalog.journeys[usize::from(journey)].live else { return };
-        let budget = cx.catalog.plan(live).failure_budget;
-        self.touch_journey(journey);
-        let state = &mut self.journeys[usize::from(journey)];
-        if self.now.since(state.failures_since) >= crate::model::Interval::from_hours(1) {
-            state.failures = 0;
-            state.failures_since = self.now;
-        }
-        state.failures = state.failures.saturating_add(1);
-        if state.failures >= budget {
-            // A journey that recovers has its whole budget again.
-            (state.failures, state.failures_since) = (0, Timestamp::MIN);
-            cx.effects.budget_spent.push(journey);
-        }
     }
 }

@@ -205,6 +205,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/v1/journeys", get(journeys::list))
         .route("/v1/journeys/{id}", get(journeys::show).put(journeys::put))
         .route("/v1/journeys/{id}/preview", post(journeys::preview))
+        .route("/v1/journeys/{id}/release", post(journeys::release))
         .route("/v1/journeys/{id}/entries", post(people::enter))
         .route("/v1/journeys/{id}/users/{user}", delete(people::remove))
         .route("/v1/journeys/{id}/list", put(list::upload))

@@ -191,6 +191,7 @@ impl From<Refused> for ApiError {
                 };
                 error.allowed(refusal.allowed)
             }
+            Refused::NobodyMoves { allowed, .. } => error.allowed(allowed),
             _ => error,
         }
     }
@@ -211,6 +212,7 @@ const fn status(refused: &Refused) -> StatusCode {
         | Refused::Stale { .. }
         | Refused::NotInPlace { .. }
         | Refused::List { .. }
+        | Refused::NobodyMoves { .. }
         | Refused::Verb(_) => StatusCode::CONFLICT,
     }
 }

@@ -143,6 +143,17 @@ struct Given {
     id: Option<String>,
 }
 
+/// Lets held users go, parked ones among them.
+pub(super) async fn release(
+    State(app): State<App>,
+    deadline: Deadline,
+    path: InPath,
+    request: Request,
+) -> Answered {
+    let journey = path.journey()?;
+    give(app, deadline, journey, request, |given| Command::Release(given.selection)).await
+}
+
 /// Gives a verb of either dialect.
 pub(super) async fn act(
     State(app): State<App>,
@@ -152,6 +163,19 @@ pub(super) async fn act(
 ) -> Answered {
     let verb = verb(path.text("verb"))?;
     let journey = path.journey()?;
+    let act = move |Given { selection, keep_held, reason, to, .. }: Given| {
+        Command::Act(Act { verb, selection, keep_held, reason, to })
+    };
+    give(app, deadline, journey, request, act).await
+}
+
+async fn give(
+    app: App,
+    deadline: Deadline,
+    journey: String,
+    request: Request,
+    command: impl FnOnce(Given) -> Command + Send + 'static,
+) -> Answered {
     let caller = Caller::of(request.headers())?;
     let whole = read_given(&app, deadline, request).await?;
     app.blocking(Pool::Operators, deadline, move |app| {
@@ -159,9 +183,8 @@ pub(super) async fn act(
         let Whole { headers, raw, .. } = whole;
         let given = given(&raw.plain()?)?;
         let key = names::key(&headers, given.id.as_deref())?;
-        let Given { selection, keep_held, reason, to, expect, .. } = given;
-        let act = Act { verb, selection, keep_held, reason, to };
-        let record = record(&key, caller, journey, expect, Command::Act(act));
+        let expect = given.expect;
+        let record = record(&key, caller, journey, expect, command(given));
         app.once(key.as_deref(), fingerprint, |service| {
             Ok(taken(&service.command(record, app.command_wait())?, Vec::new()))
         })
@@ -173,7 +196,7 @@ fn verb(text: &str) -> Result<Verb, ApiError> {
     text.parse().map_err(|_| {
         let all = Verb::ALL.map(Verb::as_str).join(", ");
         let message = format!(
-            "{} is no verb; the verbs are {all}; besides them there are preview and entries",
+            "{} is no verb; the verbs are {all}; besides them there are release, preview and entries",
             shown(text)
         );
         ApiError::absent("unknown_verb", message)

@@ -120,8 +120,11 @@ metrics! {
     JOURNEY_MOVED_OUT "journey_moved_out" Counter, "enrollments", VERSION, "";
     /// Enrollments that wait for an event, a time or nothing in particular.
     JOURNEY_WAITING "journey_waiting" Gauge, "enrollments", VERSION, "";
-    /// Enrollments that fell due under a held gate.
+    /// Enrollments that fell due under a held gate, or are parked.
     JOURNEY_HELD "journey_held" Gauge, "enrollments", VERSION, "";
+    /// Enrollments that are held because a failure parked them, until an operator releases them; counted in
+    /// journey_held too.
+    JOURNEY_PARKED "journey_parked" Gauge, "enrollments", VERSION, "above 0: look, then `ctl release`";
     /// Enrollments past the gate of a send whose own rate still holds the message back.
     JOURNEY_AT_SEND "journey_at_send" Gauge, "enrollments", VERSION, "growing: the node's rate is too low";
     /// Enrollments of a stopped journey that have not left yet.

@@ -282,6 +282,7 @@ impl Stage {
             Command::Act(act) => (act.verb.role(), act.verb.to_string()),
             Command::Put { .. } => (Role::Operator, "put".to_owned()),
             Command::List(_) | Command::Grant(_) => (Role::Operator, "list".to_owned()),
+            Command::Release(_) => (Role::Operator, "release".to_owned()),
         };
         let offset = self.offset;
         self.offset += 1;

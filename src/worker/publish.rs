@@ -115,6 +115,7 @@ fn add(view: &mut VersionView, shard: &Shard, plan: PlanIndex, catalog: &Catalog
         moved_out: statistics.total(Flow::MovedOut),
         waiting: statistics.at(Place::Waiting),
         held: statistics.at(Place::Held),
+        parked: statistics.parked(),
         at_send: statistics.at(Place::AtSend),
         draining: statistics.at(Place::Draining),
         exited: ExitReason::ALL.iter().map(|r| (r.as_str().to_owned(), statistics.exited(*r))).collect(),
@@ -134,6 +135,7 @@ pub(super) fn merge(view: &mut VersionView, share: &VersionView) {
         moved_out,
         waiting,
         held,
+        parked,
         at_send,
         draining,
         exited,
@@ -147,6 +149,7 @@ pub(super) fn merge(view: &mut VersionView, share: &VersionView) {
     view.moved_out += moved_out;
     view.waiting += waiting;
     view.held += held;
+    view.parked += parked;
     view.at_send += at_send;
     view.draining += draining;
     view.converted += converted;
@@ -170,6 +173,7 @@ fn counts(view: &VersionView, is_live: bool, refusals: &Refusals) -> JourneyCoun
         moved_out: view.moved_out,
         waiting: view.waiting,
         held: view.held,
+        parked: view.parked,
         at_send: view.at_send,
         draining: view.draining,
         converted: view.converted,

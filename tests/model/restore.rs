@@ -11,7 +11,7 @@ use wayfarer::control::{Act, Command as Asked, Fold, Grant, Manifest, Record as 
 use wayfarer::engine::cycle::{Step as Taken, decode as decode_cycle};
 use wayfarer::engine::statistics::Place;
 use wayfarer::engine::{
-    Body, Committing, Effects, Entry, Epoch, Input, Receipt, Record, Restore, Setup, Shard, StateSink,
+    Body, Charge, Committing, Effects, Entry, Epoch, Input, Receipt, Record, Restore, Setup, Shard, StateSink,
 };
 use wayfarer::ingest::decode::decode;
 use wayfarer::lifecycle::{Role, Verb};
@@ -50,6 +50,8 @@ enum Given {
     Epoch { at: Timestamp, number: usize },
     Wake { at: Timestamp, max: usize },
     Release { at: Timestamp, max: usize },
+    Park { at: Timestamp, entry: u64 },
+    Poison { source: u8, offset: u64, at: Timestamp, charge: Option<(String, Option<String>)> },
 }
 
 /// What one interval between two commits did.
@@ -269,6 +271,10 @@ fn of_cycle(given: &[Given], cycle: &[u8]) -> Option<Vec<Given>> {
             Taken::Epoch { .. } => found.push(epochs.next()?.clone()),
             Taken::Wake { now, max } => found.push(Given::Wake { at: now, max: max as usize }),
             Taken::Release { now, max } => found.push(Given::Release { at: now, max: max as usize }),
+            Taken::Park { now, entry } => found.push(Given::Park { at: now, entry }),
+            Taken::Poison { source, offset, now, charge } => {
+                found.push(Given::Poison { source, offset, at: now, charge });
+            }
         }
     }
     Some(found)
@@ -307,6 +313,15 @@ fn give(shard: &mut Shard, epochs: &[Epoch], input: &Given, effects: &mut Effect
             let _ = shard.handle(*at, Input::Release { max: *max }, effects);
             return;
         }
+        Given::Park { at, entry } => {
+            let _ = shard.handle(*at, Input::Park { entry: *entry }, effects);
+            return;
+        }
+        Given::Poison { source, offset, at, charge } => {
+            let charge = charge.as_ref();
+            let charge = charge.map(|(journey, user)| Charge { journey, user: user.as_deref() });
+            return record(shard, *at, *source, *offset, Body::Poison(charge), effects);
+        }
         Given::Delete { offset, at, user } => {
             return record(shard, *at, 0, *offset, Body::Delete { user }, effects);
         }
@@ -334,7 +349,10 @@ fn give(shard: &mut Shard, epochs: &[Epoch], input: &Given, effects: &mut Effect
             let receipt = Receipt { kind: *kind, user, journey, version: of.version, node };
             record(shard, at, source, offset, Body::Receipt(receipt), effects);
         }
-        What::ListEnd(journey) => record(shard, at, source, offset, Body::Failure { journey }, effects),
+        What::ListEnd(journey) => {
+            let charge = Charge { journey, user: None };
+            record(shard, at, source, offset, Body::Failure(charge), effects);
+        }
         What::Act(_) | What::Put(_) | What::Tick | What::Release(_) => {
             unreachable!("these are no records")
         }
