@@ -19,6 +19,8 @@ mod listen;
 pub mod hold;
 mod at_send;
 pub mod park;
+#[cfg(test)]
+pub(crate) mod trap;
 mod flip;
 mod profile;
 mod cold;

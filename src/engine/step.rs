@@ -62,6 +62,8 @@ impl State {
         self.touch_statistics(cx, plan);
         self.statistics[usize::from(plan)].count_at(node, NodeFlow::Started);
         self.tell(cx, handle, "started", Some(node), None, None);
+        #[cfg(test)]
+        super::trap::spring(&self.users[self.enrollments[handle].user].id.to_text(&self.ids));
     }
 
     /// The enrollment waits at `node` until `until`, which a `DURATION` flag says to be unfrozen time.

@@ -11,6 +11,9 @@ pub mod cycle;
 mod take;
 mod settle;
 mod owned;
+mod poison;
+#[cfg(test)]
+mod tests;
 pub mod decide;
 pub mod open;
 pub mod desk;

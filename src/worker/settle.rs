@@ -92,6 +92,8 @@ impl<J: Journal> Cycle<J> {
             turn.sends += part.sends.len() as u64;
             turn.budget_spent.append(&mut owned.effects.budget_spent);
             owned.keep();
+            let (shard, number) = (&owned.shard, owned.number);
+            self.strikes.retain(|strike| strike.shard != number || strike.outlasts(shard));
         }
         turn.committed = true;
         self.metrics.counters.sends += sends(&self.tx);
