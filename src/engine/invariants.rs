@@ -28,6 +28,16 @@ impl Shard {
         self.check_timers()
     }
 
+    /// Counts an entry that nobody made: for tests of who must notice.
+    #[cfg(test)]
+    pub(crate) fn make_somebody_up(&mut self, plan: crate::journey::catalog::PlanIndex) {
+        self.begin();
+        let mut effects = super::Effects::default();
+        let cx = Context { catalog: &self.catalog, effects: &mut effects, scratch: &mut self.scratch };
+        self.state.touch_statistics(&cx, plan);
+        self.state.statistics[usize::from(plan)].count(super::statistics::Flow::Entered);
+    }
+
     /// The gauges are what counting gives, and every version is conserved (I13).
     fn check_places(&mut self) -> Result<(), Violation> {
         let mut counted: BTreeMap<(usize, u16), [u64; 4]> = BTreeMap::new();

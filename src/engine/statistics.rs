@@ -339,6 +339,17 @@ impl Statistics {
         came == inside + left
     }
 
+    /// Both sides of the conservation identity, with their values; reasons that nobody left for are left out.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let came = format!("entered {} + moved in {}", self.total(Flow::Entered), self.total(Flow::MovedIn));
+        let inside = Place::ALL.map(|place| format!("{} {}", place.as_str(), self.at(place)));
+        let left = ExitReason::ALL.iter().filter(|&&reason| self.exited(reason) > 0);
+        let left = left.map(|&reason| format!(" + {} {}", reason.as_str(), self.exited(reason)));
+        let moved = self.total(Flow::MovedOut);
+        format!("{came} ≠ {}{} + moved out {moved}", inside.join(" + "), left.collect::<String>())
+    }
+
     /// The stored parts: the totals, and the open bucket with its hour.
     pub(super) fn parts(&self) -> (&[u64], Timestamp, &[u64]) {
         (&self.totals, self.hour, &self.bucket)

@@ -92,6 +92,21 @@ pub enum Failure {
         /// The commit that was under way.
         expected: u64,
     },
+    /// A bug of ours: enrollments were lost or made up (I13). Nothing of the turn is committed.
+    #[error(
+        "shard {shard}: the counts of journey {journey:?}, version {version}, do not add up: {identity}; this is \
+         a bug, and nothing that led to it was committed"
+    )]
+    NotConserved {
+        /// The shard.
+        shard: u16,
+        /// The journey's id.
+        journey: String,
+        /// The version.
+        version: u32,
+        /// Both sides of the identity.
+        identity: String,
+    },
     /// A bug of ours that no single input can be blamed for, and no parked user cures.
     #[error(
         "shard {shard} panicked again and again at {what}, which no input can be blamed for; this is a bug"

@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 
 use super::cycle::{Cycle, Failure, Turn};
 use super::open;
+use super::owned::Owned;
+use crate::engine::statistics::Statistics;
 use crate::journal::{CommitError, Journal, Transaction};
+use crate::journey::catalog::PlanIndex;
 use crate::metrics::Stage;
 use crate::model::Timestamp;
 
@@ -32,10 +35,9 @@ impl<J: Journal> Cycle<J> {
         // 1. Every shard with something to say writes its part.
         self.tx.begin(now);
         for owned in self.owned.iter_mut().filter(|owned| owned.is_dirty()) {
-            for plan in owned.lay(&mut self.tx) {
-                let plan = owned.shard.catalog().plan(plan);
-                tracing::error!(journey = %plan.journey, version = plan.version, shard = owned.number,
-                    "enrollments were lost or made up: the counts are not conserved, which is a bug");
+            // What does not add up is not committed: a restart begins where it still did.
+            if let Some(&plan) = owned.lay(&mut self.tx).first() {
+                return Err(not_conserved(owned, plan));
             }
         }
         if self.tx.is_empty() {
@@ -128,6 +130,13 @@ impl<J: Journal> Cycle<J> {
             open::restore(&mut self.journal, number, head.as_ref(), &catalog, &self.options, &mut |_, _| {})?;
         Ok(())
     }
+}
+
+fn not_conserved(owned: &Owned, plan: PlanIndex) -> Failure {
+    let of = owned.shard.catalog().plan(plan);
+    let identity = owned.shard.statistics(plan).map(Statistics::identity).unwrap_or_default();
+    let (journey, version) = (of.journey.to_string(), of.version);
+    Failure::NotConserved { shard: owned.number, journey, version, identity }
 }
 
 fn sends(tx: &Transaction) -> u64 {

@@ -1,8 +1,8 @@
-//! What a worker does about decisions that panic (protocol 14).
+//! What a worker does about decisions that panic (protocol 14), and about counts that do not add up (I13).
 
 use std::collections::BTreeMap;
 
-use super::cycle::Turn;
+use super::cycle::{Failure, Turn};
 use crate::engine::trap;
 use crate::journal::memory::{CommitFault, FaultPlan, Memory};
 use crate::journal::{Kind, Reject, Stream};
@@ -174,4 +174,28 @@ fn parking_survives_a_commit_that_fails() {
         world.settle();
         assert_eq!(moved(&world, "parked"), ["bob panic"], "{fault:?}");
     }
+}
+
+#[test]
+fn what_does_not_add_up_is_not_committed_and_ends_the_worker_with_a_sentence() {
+    let mut world = world_of(REMINDER);
+    world.event("ann", "Start");
+    world.settle();
+    let before = world.digests();
+    world.event("bob", "Start");
+    world.cycle.owned[0].shard.make_somebody_up(0);
+    let failure = match world.cycle.turn(world.now) {
+        Err(failure @ Failure::NotConserved { .. }) => failure.to_string(),
+        other => panic!("{other:?}"),
+    };
+    for part in ["reminder", "version 1", "shard 0", "entered 3", "waiting 2"] {
+        assert!(failure.contains(part), "{part} is not in: {failure}");
+    }
+    // A restart begins where it still added up, and goes on.
+    let now = world.now;
+    drop(world.cycle);
+    let mut world = World::open(world.log.reopen(), now);
+    assert_eq!(world.digests(), before);
+    world.settle();
+    assert_eq!(world.sends(), ["ann hello", "bob hello"]);
 }
