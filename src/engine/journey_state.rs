@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::at_send::{SendQueue, Used};
 use super::cold::{put_varint, take, take_varint};
 use super::hold::Release;
+use crate::journey::catalog::PlanIndex;
 use crate::journey::plan::Rate;
 use crate::lifecycle::{Gates, MovementGate};
 use crate::model::Timestamp;
@@ -91,6 +92,8 @@ pub struct JourneyState {
     pub(super) release: Option<Release>,
     /// The queues of send nodes with a rate of their own, by node id.
     pub(super) queues: BTreeMap<Box<str>, SendQueue>,
+    /// The live version, by which the queues are named.
+    pub(super) live: Option<PlanIndex>,
     /// Whether it differs from what was committed last.
     pub(super) dirty: bool,
 }
@@ -113,6 +116,7 @@ impl Default for JourneyState {
             failing: BTreeSet::new(),
             release: None,
             queues: BTreeMap::new(),
+            live: None,
             dirty: false,
         }
     }

@@ -271,6 +271,7 @@ impl Shard {
             let of_shard = &mut state.journeys[number];
             of_shard.gates = lifecycle.gates(state.now);
             of_shard.opened_at = lifecycle.opened_at(state.now).unwrap_or(Timestamp::MAX);
+            of_shard.live = journey.live;
             of_shard.dirty = false;
             for queue in of_shard.queues.values_mut() {
                 queue.waiting.clear();
