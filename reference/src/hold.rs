@@ -30,6 +30,7 @@ impl World {
             let Some((_, due, e, before)) = first.min() else { return };
             self.rule("G36");
             self.tell(e, "released", Some(&before), None, None);
+            self.enrollments[e].parked = false;
             self.walk(e, before, due);
         }
     }
@@ -64,6 +65,14 @@ impl World {
             let definition = self.definition_of(e);
             if let Position::Held { before, released, .. } = &mut self.enrollments[e].position {
                 *released |= chosen(&definition, before);
+                continue;
+            }
+            let node = self.enrollments[e].node.clone().expect("whoever is inside is at a node");
+            if self.enrollments[e].parked && chosen(&definition, &node) {
+                // A wait or a queue goes on, and nothing starts by that: it need not be paced.
+                self.rule("G36");
+                self.enrollments[e].parked = false;
+                self.tell(e, "released", Some(&node), None, None);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What can be asked of the world: states, positions, counts, flows within a range of dates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wayfarer::model::Timestamp;
 
@@ -32,6 +32,18 @@ impl World {
         (0..self.enrollments.len()).map(of).collect()
     }
 
+    /// The enrollments that are parked, as [`World::positions`] names them.
+    #[must_use]
+    pub fn parked(&self) -> BTreeSet<(String, String, u64)> {
+        let parked = (0..self.enrollments.len()).filter(|&e| self.enrollments[e].parked);
+        parked
+            .map(|e| {
+                let it = &self.enrollments[e];
+                (self.journey_of(e).id.clone(), it.user.clone(), it.entry)
+            })
+            .collect()
+    }
+
     /// What each version of each journey holds and has seen, counted anew: movements from the transitions,
     /// those inside from the enrollments.
     ///
@@ -43,6 +55,9 @@ impl World {
         for (e, it) in self.enrollments.iter().enumerate() {
             let counts = all.entry((self.journey_of(e).id.clone(), it.version as u32 + 1)).or_default();
             match it.position {
+                Position::Waiting { .. } | Position::Parked { .. } | Position::Held { .. } if it.parked => {
+                    (counts.held, counts.parked) = (counts.held + 1, counts.parked + 1);
+                }
                 Position::Waiting { .. } | Position::Parked { .. } => counts.waiting += 1,
                 Position::Held { .. } => counts.held += 1,
                 Position::AtSend { .. } => counts.at_send += 1,
@@ -63,7 +78,7 @@ impl World {
         let mut all = self.movements(from, to);
         for (key, now) in self.counts() {
             let flow = all.entry(key).or_default();
-            (flow.waiting, flow.held) = (now.waiting, now.held);
+            (flow.waiting, flow.held, flow.parked) = (now.waiting, now.held, now.parked);
             (flow.at_send, flow.draining) = (now.at_send, now.draining);
         }
         all

@@ -39,7 +39,7 @@ impl World {
             if target == EXIT {
                 return self.end(e, "completed");
             }
-            if self.held(e) {
+            if self.held(e) || self.enrollments[e].parked {
                 return self.hold(e, target, due);
             }
             match self.start(e, &target, due) {

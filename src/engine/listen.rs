@@ -165,6 +165,9 @@ impl State {
                 continue;
             };
             self.load_cold(cx, handle);
+            if cx.scratch.cold.leaving == Some(ExitReason::Deleted) {
+                continue;
+            }
             let plan = cx.catalog.plan(plan_index);
             let stopped = self.journeys[usize::from(cx.catalog.journey_of(plan_index))].stopped_at;
             let rule = hooks.exits.iter().find_map(|hook| {
@@ -210,7 +213,8 @@ impl State {
             self.leave_place(cx, handle);
             return self.exit(cx, handle, reason);
         }
-        if self.enrollments[handle].has(LEAVING) {
+        // The first reason holds; but of whoever is deleted meanwhile nothing is to be remembered (G39).
+        if self.enrollments[handle].has(LEAVING) && reason != ExitReason::Deleted {
             return;
         }
         self.touch(self.enrollments[handle].user);
