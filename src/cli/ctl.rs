@@ -71,7 +71,13 @@ pub enum Ctl {
     /// Show one journey: state, both gates, counts by version and node, the verbs that are allowed now
     Show(Show),
 
-    /// clevertap: keep the edits of a draft
+    /// clevertap: keep an edit of a draft without saving it, whole or not; it is yours alone
+    KeepEdit(KeepEdit),
+    /// clevertap: show the edit of a draft that you have not saved
+    ShowEdit(Show),
+    /// clevertap: drop the edit of a draft that you have not saved
+    DropEdit(Show),
+    /// clevertap: save the edit of a draft that you have kept
     Save(VerbArgs),
     /// clevertap: open a draft
     Publish(VerbArgs),
@@ -130,7 +136,19 @@ pub struct Put {
     pub options: CommandOptions,
 }
 
-/// What `show` is given.
+/// What `keep-edit` is given.
+#[derive(Debug, Args)]
+pub struct KeepEdit {
+    /// The journey's id
+    pub journey: String,
+    /// The edit, TOML (.toml) or JSON (.json)
+    pub file: PathBuf,
+    /// The command's id; the same id again does nothing [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+}
+
+/// What `show`, `show-edit` and `drop-edit` are given.
 #[derive(Debug, Args)]
 pub struct Show {
     /// The journey's id

@@ -11,6 +11,7 @@ use super::command::Manifest;
 use super::edit;
 use super::refused::Refused;
 use super::registry::Check;
+use super::unsaved::Unsaved;
 use crate::journey::dates;
 use crate::journey::definition::Definition;
 use crate::lifecycle::{Edits, Inside, Lifecycle, ListProgress, MovementGate, Role, Terms, Verb, dialect};
@@ -55,6 +56,8 @@ pub struct Lineage {
     revisions: BTreeMap<String, u32>,
     /// The list that was uploaded last.
     pub list: Option<Manifest>,
+    /// Unsaved edits of the draft, by the user who made them.
+    pub unsaved: BTreeMap<String, Unsaved>,
     /// Who made the journey.
     pub created: Mark,
     /// Who made it go live first (CT: *published by*).
@@ -91,6 +94,7 @@ impl Lineage {
             versions: Vec::new(),
             revisions: BTreeMap::new(),
             list: None,
+            unsaved: BTreeMap::new(),
             created: by.clone(),
             published: None,
             changed: by,

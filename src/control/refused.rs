@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::unsaved::EDIT_BYTES_MAX;
 use crate::lifecycle::{Refusal, Verb};
 
 /// A refused command. It left everything as it was, on every instance alike.
@@ -111,6 +112,24 @@ pub enum Refused {
         /// What may be asked instead.
         allowed: Vec<Verb>,
     },
+    /// There is no such edit to save or to drop.
+    #[error(
+        "{actor} has no such unsaved edit of journey {journey:?}: look at it again, it may have been saved"
+    )]
+    NoEdit {
+        /// The journey.
+        journey: String,
+        /// Whose edit.
+        actor: String,
+    },
+    /// The edit is too long to be kept.
+    #[error("an unsaved edit of {journey:?} has {bytes} bytes; at most {EDIT_BYTES_MAX} are kept")]
+    EditTooLong {
+        /// The journey.
+        journey: String,
+        /// How long it is.
+        bytes: usize,
+    },
     /// The list cannot be taken now.
     #[error("journey {journey:?} cannot take the list {list:?}: {why}")]
     List {
@@ -148,6 +167,8 @@ impl Refused {
             Self::NotInPlace { .. } => "not_in_place",
             Self::Incomplete { .. } => "incomplete",
             Self::NoSuchNode { .. } => "no_such_node",
+            Self::NoEdit { .. } => "no_edit",
+            Self::EditTooLong { .. } => "edit_too_long",
             Self::NobodyMoves { .. } => "nobody_moves",
             Self::List { .. } => "list",
             Self::Verb(_) => "verb",

@@ -11,6 +11,7 @@ use super::answers::Answers;
 use super::command::{Act, Command, Grant, Record};
 use super::lineage::{Change, Lineage, Mark};
 use super::refused::Refused;
+use super::unsaved::Unsaved;
 use crate::journey::definition::Definition;
 use crate::lifecycle::{Inside, Role, Verb};
 use crate::model::Timestamp;
@@ -125,7 +126,7 @@ impl Registry {
 
     fn fold(&mut self, offset: u64, record: &Record) -> Result<Applied, Refused> {
         let by = Mark { by: record.actor.clone(), at: self.clock };
-        if let Command::Put { definition } = &record.command
+        if let Command::Put { definition } | Command::SaveEdit { definition, .. } = &record.command
             && definition.id != record.journey
         {
             let (journey, definition) = (record.journey.clone(), definition.id.clone());
@@ -143,6 +144,24 @@ impl Registry {
             (Command::Put { definition }, Some(index)) => {
                 let mut next = self.lineages[index].clone();
                 let change = next.edit(&by, record.role, Definition::clone(definition), self.check)?;
+                Ok(self.keep(offset, index, by, next, change))
+            }
+            (Command::KeepEdit { text, form }, Some(index)) => {
+                let mut next = self.lineages[index].clone();
+                let (text, base) = (text.clone(), next.revision);
+                let edit = Unsaved { edit: offset, text, form: *form, at: by.at, base };
+                let change = next.keep_edit(&by, record.role, edit)?;
+                Ok(self.keep_quietly(offset, index, next, change))
+            }
+            (Command::DropEdit, Some(index)) => {
+                let mut next = self.lineages[index].clone();
+                let change = next.drop_edit(&by)?;
+                Ok(self.keep_quietly(offset, index, next, change))
+            }
+            (Command::SaveEdit { definition, edit }, Some(index)) => {
+                let mut next = self.lineages[index].clone();
+                let saved = (Definition::clone(definition), *edit);
+                let change = next.save_edit(&by, record.role, saved, self.check)?;
                 Ok(self.keep(offset, index, by, next, change))
             }
             (Command::List(manifest), Some(index)) => {
@@ -226,6 +245,12 @@ impl Registry {
     fn keep(&mut self, offset: u64, index: usize, by: Mark, mut next: Lineage, change: Change) -> Applied {
         next.revision += 1;
         next.changed = by;
+        self.lineages[index] = next;
+        self.applied(offset, index, change)
+    }
+
+    /// The same for what nobody else sees: the revision stays.
+    fn keep_quietly(&mut self, offset: u64, index: usize, next: Lineage, change: Change) -> Applied {
         self.lineages[index] = next;
         self.applied(offset, index, change)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::unsaved::Unsaved;
 use super::{Record, Refused};
 use crate::engine::hold::Preview;
 use crate::lifecycle::{Gates, Verb};
@@ -196,6 +197,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// All journeys, in the order of creation.
     fn journeys(&self) -> Vec<JourneyView>;
+
+    /// A user's unsaved edit of a draft; `None` if there is none.
+    fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved>;
 
     /// What a release would do, over all shards; `None` if there is no such journey.
     ///

@@ -201,7 +201,8 @@ const fn status(refused: &Refused) -> StatusCode {
     match refused {
         Refused::NoId => StatusCode::BAD_REQUEST,
         Refused::GrantBySystem => StatusCode::FORBIDDEN,
-        Refused::NoSuchJourney { .. } => StatusCode::NOT_FOUND,
+        Refused::NoSuchJourney { .. } | Refused::NoEdit { .. } => StatusCode::NOT_FOUND,
+        Refused::EditTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refused::BadId { .. }
         | Refused::OtherId { .. }
         | Refused::Unusable { .. }

@@ -20,6 +20,7 @@ use crate::control::service::{
     Accepted, AcceptedKind, Answer, CommandError, Health, JourneyView, RejectView, Service, Unavailable,
     VersionView,
 };
+use crate::control::unsaved::Unsaved;
 use crate::control::{Command, Grant, Lineage, Manifest, Record};
 use crate::engine::hold::Preview;
 use crate::engine::journey_state::RefusalReason;
@@ -308,6 +309,10 @@ impl<L: Log> Service for Running<L> {
         let fold = desk.fold();
         let lineages = fold.registry().lineages().iter().enumerate();
         lineages.map(|(number, lineage)| self.view(fold, number, lineage)).collect()
+    }
+
+    fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved> {
+        self.with_fold(|fold| fold.registry().get(journey)?.unsaved.get(actor).cloned())
     }
 
     fn preview(&self, journey: &str, selection: &Selection) -> Result<Option<Preview>, Unavailable> {
