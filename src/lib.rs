@@ -18,3 +18,7 @@ pub mod run;
 pub mod replay;
 pub mod demo;
 pub mod cli;
+
+// Tests inside the library share helpers with those outside, which name it so.
+#[cfg(test)]
+extern crate self as wayfarer;

@@ -1,5 +1,6 @@
 //! The fold of the control log: scripts of commands, and what the journeys and the shards get to see of them.
 
+use wayfarer::control::unsaved::{EDIT_BYTES_MAX, Form};
 use wayfarer::control::{Act, Applied, Command, Manifest, Record, Refused, Registry};
 use wayfarer::journey::definition::{Definition, NodeKind};
 use wayfarer::lifecycle::{EntryGate, Inside, Role, Verb};
@@ -63,8 +64,8 @@ impl Log {
     fn record(&self, journey: &str, command: Command) -> Record {
         let role = match &command {
             Command::Act(act) => act.verb.role(),
-            Command::Put { .. } | Command::List(_) => Role::Operator,
             Command::Grant(_) => Role::System,
+            _ => Role::Operator,
         };
         let id = format!("c{}", self.next);
         Record { id, at: None, actor: "ada".into(), role, journey: journey.into(), expect: None, command }
@@ -508,6 +509,110 @@ fn two_instances_that_fold_the_same_log_agree_on_journeys_and_answers() {
     assert!(lineages.len() > 1, "a copy was made");
     let times: Vec<_> = answers[..150].iter().flatten().map(|applied| applied.at).collect();
     assert!(times.is_sorted());
+}
+
+/// G17, G36: whatever the vendor's table says of it, whoever is held can be let go wherever people may move.
+#[test]
+fn a_release_is_taken_where_the_movement_gate_is_open_and_nowhere_else() {
+    let verbs = |dialect: &str, verbs: &[Verb]| {
+        let mut log = Log::with(dialect);
+        log.acts(verbs);
+        log
+    };
+    for (mut log, allowed) in [
+        (verbs("clevertap", &[]), false),
+        (verbs("clevertap", &[Verb::Publish]), true),
+        (verbs("clevertap", &[Verb::Publish, Verb::Pause]), true),
+        (verbs("clevertap", &[Verb::Publish, Verb::Stop]), false),
+        (verbs("antsomi", &[Verb::Activate]), true),
+        (verbs("antsomi", &[Verb::Activate, Verb::Pause]), false),
+        (verbs("antsomi", &[Verb::Activate, Verb::Pause, Verb::Reactivate]), true),
+        (verbs("antsomi", &[Verb::Activate, Verb::Close]), true),
+    ] {
+        let state = log.state();
+        let record = log.record("j", Command::Release(Selection::All));
+        match log.append(&record) {
+            Ok(applied) => assert!(allowed && applied.inside == Inside::Release, "{state}"),
+            Err(refused) => assert!(!allowed && refused.to_string().contains(state), "{refused}"),
+        }
+    }
+    let mut log = verbs("clevertap", &[Verb::Publish]);
+    let record = log.record("j", Command::Release(Selection::At("nowhere".into())));
+    assert!(matches!(log.append(&record), Err(Refused::NoSuchNode { .. })));
+}
+
+/// A draft by ada, whom `record` gives every command; `by` gives it to another.
+fn keep(log: &Log, by: &str, text: &str) -> Record {
+    let command = Command::KeepEdit { text: text.to_owned(), form: Form::Toml };
+    Record { actor: by.to_owned(), ..log.record("j", command) }
+}
+
+/// CT: unsaved edits are kept for the user who made them, to be restored or dropped; they may be incomplete.
+#[test]
+fn unsaved_edits_of_a_draft_are_each_users_own_and_change_nothing_for_others() {
+    let mut log = Log::with("clevertap");
+    let before = log.registry.get("j").unwrap().clone();
+    for (by, text) in [("ada", "id = "), ("bob", "nodes? later"), ("ada", "id = \"j")] {
+        let record = keep(&log, by, text);
+        log.append(&record).unwrap();
+    }
+    let mut now = log.registry.get("j").unwrap().clone();
+    let texts: Vec<_> = now.unsaved.iter().map(|(by, edit)| (by.as_str(), edit.text.as_str())).collect();
+    assert_eq!(texts, [("ada", "id = \"j"), ("bob", "nodes? later")]);
+    now.unsaved.clear();
+    assert_eq!(now, before, "nobody else sees anything of it");
+    let dropped = log.record("j", Command::DropEdit);
+    log.append(&dropped).unwrap();
+    assert_eq!(log.registry.get("j").unwrap().unsaved.keys().collect::<Vec<_>>(), ["bob"]);
+    let again = log.record("j", Command::DropEdit);
+    assert!(matches!(log.append(&again), Err(Refused::NoEdit { .. })), "there is none any more");
+}
+
+/// CT: saved, the edit is the draft that everybody sees, and is no unsaved edit any more.
+#[test]
+fn a_saved_edit_is_the_draft_unless_somebody_saved_another_meanwhile() {
+    let mut log = Log::with("clevertap");
+    let save = |log: &Log, edit: u64| {
+        let definition = Box::new(changed(journey("clevertap"), "text"));
+        log.record("j", Command::SaveEdit { definition, edit })
+    };
+    let record = keep(&log, "ada", "x");
+    let edit = log.append(&record).unwrap().number;
+    let record = save(&log, edit + 1);
+    assert!(matches!(log.append(&record), Err(Refused::NoEdit { .. })), "another edit than she has seen");
+    log.put(changed(journey("clevertap"), "event")).unwrap();
+    let record = save(&log, edit);
+    assert!(matches!(log.append(&record), Err(Refused::Stale { .. })), "somebody was faster");
+    let record = keep(&log, "ada", "x");
+    let edit = log.append(&record).unwrap().number;
+    let record = save(&log, edit);
+    log.append(&record).unwrap();
+    let lineage = log.registry.get("j").unwrap();
+    assert_eq!(*lineage.saved, changed(journey("clevertap"), "text"));
+    assert!(lineage.unsaved.is_empty());
+}
+
+/// CT has unsaved edits, of drafts only; what was kept before publishing can still be dropped.
+#[test]
+fn only_a_draft_of_a_dialect_that_saves_keeps_unsaved_edits() {
+    let mut log = Log::with("antsomi");
+    let record = keep(&log, "ada", "x");
+    assert!(matches!(log.append(&record), Err(Refused::Verb(_))));
+    let mut log = Log::with("clevertap");
+    let record = keep(&log, "ada", "x");
+    let edit = log.append(&record).unwrap().number;
+    log.acts(&[Verb::Publish]);
+    let record = keep(&log, "ada", "y");
+    assert!(log.append(&record).unwrap_err().to_string().contains("Running"));
+    let definition = Box::new(journey("clevertap"));
+    let record = log.record("j", Command::SaveEdit { definition, edit });
+    assert!(matches!(log.append(&record), Err(Refused::Verb(_))));
+    let record = log.record("j", Command::DropEdit);
+    log.append(&record).unwrap();
+    let long = "x".repeat(EDIT_BYTES_MAX + 1);
+    let mut log = Log::with("clevertap");
+    let record = keep(&log, "ada", &long);
+    assert!(matches!(log.append(&record), Err(Refused::EditTooLong { .. })));
 }
 
 #[test]

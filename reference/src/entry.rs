@@ -8,6 +8,7 @@ use wayfarer::model::Timestamp;
 use wayfarer::model::wire::RefusalRecord;
 
 use crate::condition::{Scope, equal};
+use crate::door::AtDoor;
 use crate::tables::Gate;
 use crate::walk::{EXIT, first_node};
 use crate::world::{Enrollment, ListRow, Position, World};
@@ -17,6 +18,9 @@ const PER_USER_MAX: usize = 64;
 
 /// Why a user who does not satisfy the entry's filter is not let in: not a refusal, and not counted.
 const NOT_QUALIFIED: &str = "does not qualify";
+
+/// Why a user waits whose shard has no share of the entry limit left: not a refusal either.
+const AT_DOOR: &str = "waits at the door";
 
 /// Somebody at the door.
 pub(crate) struct Visitor<'a> {
@@ -114,6 +118,7 @@ impl World {
         match judged {
             Ok(()) => self.enroll(j, visitor),
             Err(NOT_QUALIFIED) => {}
+            Err(AT_DOOR) => self.wait_at_door(j, visitor),
             Err(reason) => self.refuse(j, visitor, reason),
         }
         judged
@@ -141,14 +146,33 @@ impl World {
         }
         self.check_reentry(j, visitor, &entry.reentry, self.key(j, visitor).as_ref())?;
         let inside = self.enrollments.iter().filter(|e| e.user == visitor.user && !e.ended()).count();
-        if inside >= PER_USER_MAX {
+        let waiting = self.door.iter().filter(|waiting| waiting.user == visitor.user).count();
+        if inside + waiting >= PER_USER_MAX {
             return Err("user_limit");
         }
-        let created = self.enrollments.iter().filter(|e| e.journey == j).count() as u64;
-        if entry.limit.is_some_and(|limit| created >= limit) {
-            return Err("entry_limit");
+        let Some(limit) = entry.limit else { return Ok(()) };
+        if self.shards == 1 {
+            let created = self.enrollments.iter().filter(|e| e.journey == j).count() as u64;
+            return if created < limit { Ok(()) } else { Err("entry_limit") };
         }
-        Ok(())
+        let share = self.shares.get(&(j, self.shard(visitor.user))).copied().unwrap_or_default();
+        match (share.admitted < share.granted, share.exhausted) {
+            (true, _) => Ok(()),
+            (false, true) => Err("entry_limit"),
+            (false, false) => Err(AT_DOOR),
+        }
+    }
+
+    fn wait_at_door(&mut self, j: usize, visitor: &Visitor<'_>) {
+        self.keep_zone(visitor);
+        let (user, properties) = (visitor.user.to_owned(), visitor.properties.clone());
+        self.door.push(AtDoor { journey: j, user, key: self.key(j, visitor), properties });
+    }
+
+    fn keep_zone(&mut self, visitor: &Visitor<'_>) {
+        if let Some(zone) = visitor.zone {
+            self.users.entry(visitor.user.to_owned()).or_default().zone = Some(zone.to_owned());
+        }
     }
 
     /// Re-entry looks at the enrollments that were created for the same value of the key, in any version
@@ -160,14 +184,23 @@ impl World {
         reentry: &Reentry,
         key: Option<&Json>,
     ) -> Result<(), &'static str> {
-        let same_key = |e: &&Enrollment| equal(e.key.as_ref(), key) || (e.key.is_none() && key.is_none());
-        let of_user = self.enrollments.iter().filter(|e| e.journey == j && e.user == visitor.user);
-        let before: Vec<&Enrollment> = of_user.filter(same_key).collect();
+        let same_key = |known: Option<&Json>| equal(known, key) || (known.is_none() && key.is_none());
         let several = matches!(reentry, Reentry::Word(ReentryWord::Always) | Reentry::AtMost { .. });
-        if !several && before.iter().any(|e| !e.ended()) {
+        let of_user = self.enrollments.iter().filter(|e| e.journey == j && e.user == visitor.user);
+        let inside = of_user.filter(|e| !e.ended()).any(|e| same_key(e.key.as_ref()));
+        let at_door = self.door.iter().filter(|waiting| waiting.journey == j && waiting.user == visitor.user);
+        if !several && (inside || at_door.into_iter().any(|waiting| same_key(waiting.key.as_ref()))) {
             return Err("inside");
         }
-        let soon = match reentry {
+        if self.too_soon(j, visitor, key) { Err("reentry") } else { Ok(()) }
+    }
+
+    /// Whether the enrollments that are remembered keep somebody out.
+    pub(crate) fn too_soon(&self, j: usize, visitor: &Visitor<'_>, key: Option<&Json>) -> bool {
+        let same_key = |e: &&Enrollment| equal(e.key.as_ref(), key) || (e.key.is_none() && key.is_none());
+        let of_user = self.enrollments.iter().filter(|e| e.journey == j && e.user == visitor.user);
+        let before: Vec<&Enrollment> = of_user.filter(|e| !e.forgotten).filter(same_key).collect();
+        match &self.journeys[j].definition().entry.reentry {
             Reentry::Default | Reentry::Word(ReentryWord::AfterExit | ReentryWord::Always) => false,
             Reentry::Word(ReentryWord::Never) => !before.is_empty(),
             Reentry::AfterExit { after_exit } => before.iter().any(|e| match e.position {
@@ -178,8 +211,7 @@ impl World {
             Reentry::AtMost { at_most, per } => {
                 before.iter().filter(|e| e.entered + *per > self.now).count() >= *at_most as usize
             }
-        };
-        if soon { Err("reentry") } else { Ok(()) }
+        }
     }
 
     /// The value of the property that keeps enrollments apart; an absent, null, array or object value is
@@ -190,7 +222,7 @@ impl World {
         (!value.is_null() && !value.is_array() && !value.is_object()).then(|| value.clone())
     }
 
-    fn enroll(&mut self, j: usize, visitor: &Visitor<'_>) {
+    pub(crate) fn enroll(&mut self, j: usize, visitor: &Visitor<'_>) {
         let definition = self.journeys[j].definition();
         let entry =
             self.enrollments.iter().filter(|e| self.shard(&e.user) == self.shard(visitor.user)).count();
@@ -214,13 +246,14 @@ impl World {
             put_off: false,
             adopts_late: false,
             converted: false,
+            parked: false,
+            forgotten: false,
         });
+        self.share(j, visitor.user).admitted += 1;
         if seen {
             self.rule("G30");
         }
-        if let Some(zone) = visitor.zone {
-            self.users.entry(visitor.user.to_owned()).or_default().zone = Some(zone.to_owned());
-        }
+        self.keep_zone(visitor);
         self.tell(e, "entered", None, None, None);
         if self.held(e) {
             self.rule("G3");
@@ -228,7 +261,7 @@ impl World {
         self.walk(e, first, self.now);
     }
 
-    fn refuse(&mut self, j: usize, visitor: &Visitor<'_>, reason: &'static str) {
+    pub(crate) fn refuse(&mut self, j: usize, visitor: &Visitor<'_>, reason: &'static str) {
         let journey = &self.journeys[j];
         self.refusals.push(RefusalRecord {
             at: self.now,

@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value as Json, json};
 use wayfarer::journey::definition::NodeKind;
-use wayfarer::model::Timestamp;
 use wayfarer::model::input::ReceiptKind;
+use wayfarer::model::{Interval, Timestamp};
 
 use crate::condition::{Scope, equal};
 use crate::entry::Visitor;
@@ -78,10 +78,13 @@ struct Ear<'a> {
 
 impl World {
     /// One message of a user, appended at `append`; what is due before fires first. What is not a message
-    /// about a user does nothing: duplicates and dead letters are the business of whoever reads the input.
+    /// about a user does nothing, nor does a repeat within ten minutes; of one within twenty nothing is promised.
     pub fn event(&mut self, append: Timestamp, json: &Json) {
         self.before(append);
         let Some(event) = Heard::read(json) else { return };
+        if json["messageId"].as_str().is_some_and(|id| self.is_repeat(id)) {
+            return self.rule("repeat");
+        }
         let zone = json.pointer("/context/timezone").and_then(Json::as_str);
         if json["type"] == "identify" {
             self.identify(&event, zone);
@@ -96,6 +99,7 @@ impl World {
         for &e in &there {
             self.exits(e, event);
         }
+        self.exits_at_door(event);
         for &e in &there {
             self.waits(e, event);
         }
@@ -150,7 +154,28 @@ impl World {
                 self.end_at_once(e, "removed");
             }
         }
+        let removed = self.journeys.iter().position(|j| j.id == journey);
+        self.leave_door(|waiting| waiting.user == user && Some(waiting.journey) == removed);
         Ok(())
+    }
+
+    /// Everything of a user ends, in any state, and is forgotten (G39). A message that is at send goes out.
+    pub fn delete_user(&mut self, at: Timestamp, user: &str) {
+        self.before(at);
+        self.leave_door(|waiting| waiting.user == user);
+        for e in self.of_user(user) {
+            self.enrollments[e].forgotten = true;
+            if self.enrollments[e].ended() {
+                continue;
+            }
+            self.rule("G39");
+            if let Position::AtSend { leaving, .. } = &mut self.enrollments[e].position {
+                *leaving = Some("deleted");
+            } else {
+                self.end(e, "deleted");
+            }
+        }
+        self.users.remove(user);
     }
 
     fn of_user(&self, user: &str) -> Vec<usize> {
@@ -185,17 +210,51 @@ impl World {
         let said = |u: &User| u.zone.is_some() || !u.attributes.is_empty();
         self.users.get(user).is_some_and(said)
             || self.of_user(user).iter().any(|&e| !self.enrollments[e].ended())
+            || self.door.iter().any(|waiting| waiting.user == user)
+    }
+
+    /// Whether a message with that id was taken less than ten minutes ago; if not, it is taken now.
+    fn is_repeat(&mut self, id: &str) -> bool {
+        let now = self.now;
+        if self.taken.get(id).is_some_and(|&at| now.since(at) < Interval::from_mins(10)) {
+            return true;
+        }
+        self.taken.insert(id.to_owned(), now);
+        false
+    }
+
+    /// Whoever is at a door when an exit rule is met goes away, and nobody is told: they have not entered.
+    fn exits_at_door(&mut self, event: &Heard) {
+        for waiting in std::mem::take(&mut self.door) {
+            let definition = self.journeys[waiting.journey].definition();
+            let met = definition.exit.iter().any(|rule| {
+                let ear = Ear {
+                    event: &rule.event,
+                    filter: rule.filter.as_deref(),
+                    matching: rule.matching.as_deref(),
+                };
+                waiting.user == event.user && self.means(&waiting.properties, &ear, event)
+            });
+            if !met {
+                self.door.push(waiting);
+            }
+        }
     }
 
     fn hears(&mut self, e: usize, ear: &Ear<'_>, event: &Heard) -> bool {
-        let it = &self.enrollments[e];
+        let properties = self.enrollments[e].properties.clone();
+        self.means(&properties, ear, event)
+    }
+
+    /// Whether an event is what an ear of somebody who came with these properties listens for.
+    fn means(&mut self, entry: &Map<String, Json>, ear: &Ear<'_>, event: &Heard) -> bool {
         let user = self.users.get(&event.user).map(|u| &u.attributes);
-        let scope = Scope { properties: Some(&event.properties), entry: Some(&it.properties), user };
+        let scope = Scope { properties: Some(&event.properties), entry: Some(entry), user };
         if ear.event != event.name || !scope.holds(ear.filter) {
             return false;
         }
         let Some(property) = ear.matching else { return true };
-        let same = equal(event.properties.get(property), it.properties.get(property));
+        let same = equal(event.properties.get(property), entry.get(property));
         self.rule("G31");
         same
     }
@@ -203,6 +262,9 @@ impl World {
     /// Exit rules and goals: they act at once under a held gate (G24). In a stopped journey, and after the
     /// exit, only goals count, once, within the conversion window (G35).
     fn exits(&mut self, e: usize, event: &Heard) {
+        if self.enrollments[e].forgotten {
+            return;
+        }
         let definition = self.definition_of(e);
         let stopped = (self.journey_of(e).movement() == Gate::Shut).then(|| self.journey_of(e).stopped_at);
         let left = match self.enrollments[e].position {

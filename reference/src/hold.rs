@@ -30,6 +30,7 @@ impl World {
             let Some((_, due, e, before)) = first.min() else { return };
             self.rule("G36");
             self.tell(e, "released", Some(&before), None, None);
+            self.enrollments[e].parked = false;
             self.walk(e, before, due);
         }
     }
@@ -64,6 +65,14 @@ impl World {
             let definition = self.definition_of(e);
             if let Position::Held { before, released, .. } = &mut self.enrollments[e].position {
                 *released |= chosen(&definition, before);
+                continue;
+            }
+            let node = self.enrollments[e].node.clone().expect("whoever is inside is at a node");
+            if self.enrollments[e].parked && chosen(&definition, &node) {
+                // A wait or a queue goes on, and nothing starts by that: it need not be paced.
+                self.rule("G36");
+                self.enrollments[e].parked = false;
+                self.tell(e, "released", Some(&node), None, None);
             }
         }
     }
@@ -105,7 +114,9 @@ impl World {
     /// Every enrollment, waiting or held, takes the latest saved version by node id; those whose node is
     /// gone leave (G15). The way from a version to the latest goes through the `moved` of each one between.
     pub(crate) fn adopt(&mut self, j: usize) {
-        self.journeys[j].live = self.journeys[j].versions.len() - 1;
+        let latest = self.journeys[j].versions.len() - 1;
+        let before = std::mem::replace(&mut self.journeys[j].live, latest);
+        self.rename_instants(j, before);
         for e in self.inside(j) {
             if self.enrollments[e].version == self.journeys[j].live {
                 continue;
@@ -116,6 +127,27 @@ impl World {
             }
             // Timers that stood have been moved already.
             self.take_version(e, false);
+        }
+    }
+
+    /// The instants that send nodes used last go by the names of the live version; of two that become one, the
+    /// later.
+    fn rename_instants(&mut self, j: usize, before: usize) {
+        let later: Vec<_> = self.journeys[j].versions[before + 1..=self.journeys[j].live]
+            .iter()
+            .map(|version| Arc::clone(&version.definition))
+            .collect();
+        let shards = self.shards;
+        for ((journey, node, shard), used) in std::mem::take(&mut self.used) {
+            let renamed = |node: String| {
+                later.iter().fold(node, |node, next| next.moved.get(&node).cloned().unwrap_or(node))
+            };
+            let node = if journey == j { renamed(node) } else { node };
+            let kept = self.used.entry((journey, node, shard)).or_insert(used);
+            let at = |(rate, k): (crate::calendar::Rate, i64)| rate.instant(k, shard, shards);
+            if at(*kept) < at(used) {
+                *kept = used;
+            }
         }
     }
 

@@ -12,6 +12,7 @@
 //! - `entry`: who is let in
 //! - `heard`: what an event, a receipt or an operator does to those inside
 //! - `walk`: node after node
+//! - `door`: who waits for a share of an entry limit; `failures`: budgets, and whom they park
 //! - `hold`: held gates, release, new versions, drain
 //! - `report`: what can be asked
 //! - `arms`, `calendar`, `condition`: slots of a random split, local times and rates, CEL
@@ -23,6 +24,8 @@ mod entry;
 mod heard;
 mod walk;
 mod hold;
+mod failures;
+mod door;
 mod report;
 mod arms;
 mod calendar;

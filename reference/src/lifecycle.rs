@@ -20,8 +20,8 @@ pub struct Command {
     /// The journey's id.
     pub journey: String,
     /// `edit`, `save`, `publish`, `clone`, `pause`, `resume`, `stop`; `activate`, `copy`, `abort`,
-    /// `freeze`, `close`, `reactivate`; for the system `fail`, `recover`, `list_processed`. A clone is put
-    /// under its own id.
+    /// `freeze`, `close`, `reactivate`; in both `release`, which is no vendor's; for the system
+    /// `fail`, `recover`, `list_processed`. A clone is put under its own id.
     pub verb: String,
     /// Whom an `antsomi` `resume` lets go.
     pub selection: Selection,
@@ -109,6 +109,9 @@ impl World {
         if ["fail", "recover", "list_processed"].contains(&verb) {
             return self.act_as_system(j, command);
         }
+        if verb == "release" {
+            return self.let_go(j, &command.selection);
+        }
         self.allowed(j, verb)?;
         let state = self.journeys[j].state;
         let over = self.over(j, self.journeys[j].versions.len() - 1);
@@ -134,6 +137,19 @@ impl World {
             ("reactivate", _) => self.reactivate(j, over, command.keep_held),
             ("stop" | "abort", _) => self.stop(j),
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Held users go on, in either dialect, wherever people may move.
+    fn let_go(&mut self, j: usize, selection: &Selection) -> Result<(), String> {
+        if self.journeys[j].movement() != Gate::Open {
+            let (id, state) = (&self.journeys[j].id, self.journeys[j].state);
+            return Err(format!("{id:?} is {state}, where nobody who is held may go on"));
+        }
+        self.release_selected(j, selection)?;
+        if self.journeys[j].dialect.name == "clevertap" {
+            self.forgive(j);
         }
         Ok(())
     }
@@ -236,7 +252,10 @@ impl World {
         if open && !self.journeys[j].was_open {
             self.journeys[j].opening = self.now;
         }
-        self.journeys[j].was_open = open;
+        let shuts = std::mem::replace(&mut self.journeys[j].was_open, open) && !open;
+        if shuts {
+            self.clear_door(j);
+        }
         self.pump(j);
     }
 

@@ -1,6 +1,6 @@
 //! What can be asked of the world: states, positions, counts, flows within a range of dates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use wayfarer::model::Timestamp;
 
@@ -33,6 +33,18 @@ impl World {
         (0..self.enrollments.len()).map(of).collect()
     }
 
+    /// The enrollments that are parked, as [`World::positions`] names them.
+    #[must_use]
+    pub fn parked(&self) -> BTreeSet<(String, String, u64)> {
+        let parked = (0..self.enrollments.len()).filter(|&e| self.enrollments[e].parked);
+        parked
+            .map(|e| {
+                let it = &self.enrollments[e];
+                (self.journey_of(e).id.clone(), it.user.clone(), it.entry)
+            })
+            .collect()
+    }
+
     /// What each version of each journey holds and has seen, counted anew: movements from the transitions,
     /// those inside from the enrollments.
     ///
@@ -44,6 +56,9 @@ impl World {
         for (e, it) in self.enrollments.iter().enumerate() {
             let counts = all.entry((self.journey_of(e).id.clone(), it.version as u32 + 1)).or_default();
             match it.position {
+                Position::Waiting { .. } | Position::Parked { .. } | Position::Held { .. } if it.parked => {
+                    (counts.held, counts.parked) = (counts.held + 1, counts.parked + 1);
+                }
                 Position::Waiting { .. } | Position::Parked { .. } => counts.waiting += 1,
                 Position::Held { .. } => counts.held += 1,
                 Position::AtSend { .. } => counts.at_send += 1,
@@ -64,7 +79,7 @@ impl World {
         let mut all = self.movements(from, to);
         for (key, now) in self.counts() {
             let flow = all.entry(key).or_default();
-            (flow.waiting, flow.held) = (now.waiting, now.held);
+            (flow.waiting, flow.held, flow.parked) = (now.waiting, now.held, now.parked);
             (flow.at_send, flow.draining) = (now.at_send, now.draining);
         }
         all
@@ -96,7 +111,7 @@ impl World {
             count(*at, journey, *old, "moved_out".to_owned());
             count(*at, journey, *new, "moved_in".to_owned());
         }
-        for (at, journey, version, from, to) in &self.taken {
+        for (at, journey, version, from, to) in &self.branched {
             count(*at, journey, *version, format!("{from} to {to}"));
         }
         for (at, journey, version, node, kind) in &self.reported {

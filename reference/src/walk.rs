@@ -39,7 +39,7 @@ impl World {
             if target == EXIT {
                 return self.end(e, "completed");
             }
-            if self.held(e) {
+            if self.held(e) || self.enrollments[e].parked {
                 return self.hold(e, target, due);
             }
             match self.start(e, &target, due) {
@@ -152,7 +152,7 @@ impl World {
         let send = self.message(e, id, due);
         let next = self.next(e, id, next);
         if rate.is_some() {
-            let place = (self.enrollments[e].journey, id.to_owned(), self.shard(&send.user));
+            let place = (self.enrollments[e].journey, self.live_name(e, id), self.shard(&send.user));
             let rate = self.rate_of(e, id);
             let k = self.next_instant(&place, rate, self.now);
             let queued = (0..self.queue.len()).any(|i| self.place_of(i) == place);
@@ -172,7 +172,17 @@ impl World {
     /// The queue of a message: those of one node and shard go one after the other.
     pub(crate) fn place_of(&self, index: usize) -> (usize, String, u16) {
         let Queued { enrollment, send, .. } = &self.queue[index];
-        (self.enrollments[*enrollment].journey, send.node.clone(), self.shard(&send.user))
+        let name = self.live_name(*enrollment, &send.node);
+        (self.enrollments[*enrollment].journey, name, self.shard(&send.user))
+    }
+
+    /// What the live version calls a node of an enrollment's version: under another name it is the same node.
+    fn live_name(&self, e: usize, node: &str) -> String {
+        let (from, journey) = (self.enrollments[e].version, self.journey_of(e));
+        let later = journey.versions.get(from + 1..=journey.live).unwrap_or_default();
+        later.iter().fold(node.to_owned(), |node, version| {
+            version.definition.moved.get(&node).cloned().unwrap_or(node)
+        })
     }
 
     /// Whether a message is the first of its queue: by the start of its node, then by entry.
@@ -185,7 +195,7 @@ impl World {
     /// When the first of a queue goes out.
     pub(crate) fn instant_of(&self, index: usize) -> Timestamp {
         let place = self.place_of(index);
-        let rate = self.rate_of(self.queue[index].enrollment, &place.1);
+        let rate = self.rate_of(self.queue[index].enrollment, &self.queue[index].send.node);
         let k = self.next_instant(&place, rate, self.queue[index].started);
         rate.instant(k, place.2, self.shards)
     }
@@ -265,7 +275,7 @@ impl World {
     /// (G13).
     fn message_due(&mut self, index: usize) {
         let place = self.place_of(index);
-        let rate = self.rate_of(self.queue[index].enrollment, &place.1);
+        let rate = self.rate_of(self.queue[index].enrollment, &self.queue[index].send.node);
         let k = self.next_instant(&place, rate, self.queue[index].started);
         let Queued { enrollment: e, send, .. } = self.queue.remove(index);
         self.used.insert(place, (rate, k));

@@ -50,6 +50,12 @@ pub enum What {
     ListEnd(String),
     /// An operator removes a user from a journey.
     Remove(String, String),
+    /// Everything of a user ends.
+    Delete(String),
+    /// A journey is charged with a failure, of a user or of nobody.
+    Failure(String, Option<String>),
+    /// Shards may admit so many more into a limited journey, as far as the limit goes.
+    Grant(String, Vec<u64>),
     /// A provider's report about a message that a user got.
     Receipt(String, Sent, ReceiptKind),
     /// A verb.
@@ -81,6 +87,11 @@ impl fmt::Display for Step {
             What::Row(journey, user, fields) => write!(f, "row {journey} {user} {fields}"),
             What::ListEnd(journey) => write!(f, "list-end {journey}"),
             What::Remove(journey, user) => write!(f, "remove {journey} {user}"),
+            What::Delete(user) => write!(f, "delete {user}"),
+            What::Failure(journey, user) => {
+                write!(f, "failure of {journey} {}", user.as_deref().unwrap_or("for nobody"))
+            }
+            What::Grant(journey, more) => write!(f, "grant {journey} {more:?}"),
             What::Receipt(user, of, kind) => {
                 write!(f, "{user} {} of {} {} {}", kind.event_name(), of.journey, of.version, of.node)
             }
@@ -126,8 +137,7 @@ impl fmt::Display for Story {
     }
 }
 
-/// A story for that many shards. Limits of entries need the shards to be told their shares, so that only one
-/// shard has them.
+/// A story for that many shards.
 #[must_use]
 pub fn story(seed: u64, shards: u16) -> Story {
     let mut dice = Dice(seed ^ 0x9e37_79b9_7f4a_7c15);
@@ -135,7 +145,7 @@ pub fn story(seed: u64, shards: u16) -> Story {
         dice.below(2);
     }
     let count = 1 + dice.below(2);
-    let journeys: Vec<Json> = (0..count).map(|n| journey(&mut dice, ["j", "k"][n], shards == 1)).collect();
+    let journeys: Vec<Json> = (0..count).map(|n| journey(&mut dice, ["j", "k"][n])).collect();
     let mut minute = 0;
     let mut steps = Vec::new();
     for _ in 0..90 {
@@ -145,13 +155,25 @@ pub fn story(seed: u64, shards: u16) -> Story {
             at += dice.below(60_000) as i64;
             minute += 1;
         }
-        let what = step(&mut dice, &journeys, minute, shards);
+        let mut what = step(&mut dice, &journeys, minute, shards);
+        if let What::Event(json) = &mut what {
+            json["messageId"] = json!(format!("m{}", steps.len()));
+        }
         steps.push(Step { at: Timestamp(at), what });
+        if let Some(what) = repeat(&mut dice, &steps, Timestamp(at)) {
+            steps.push(Step { at: Timestamp(at), what });
+        }
     }
     for journey in &journeys {
         let verb = if journey["dialect"] == "clevertap" { "stop" } else { "abort" };
         let at = Timestamp(MIDNIGHT + 60 * 3_600_000);
         steps.push(Step { at, what: What::Act(Command::new(text(&journey["id"]), verb)) });
+    }
+    // Conversions of those who drain count (G35).
+    let minute = 60 * 60 + 20;
+    for user in 0..12 {
+        let at = Timestamp(MIDNIGHT + minute as i64 * 60_000);
+        steps.push(Step { at, what: What::Event(message(&mut dice, &format!("u{user}"), "buy", minute)) });
     }
     steps.push(Step { at: Timestamp(MIDNIGHT + 100 * 3_600_000), what: What::Tick });
     let journeys = journeys.into_iter().map(read).collect();
@@ -166,8 +188,24 @@ fn read(json: Json) -> Definition {
     serde_json::from_value(json).expect("a generated definition is one")
 }
 
+/// A message that was said before, now and then: within the window of repeats, or when it is surely over.
+fn repeat(dice: &mut Dice, steps: &[Step], now: Timestamp) -> Option<What> {
+    if !dice.once_in(6) {
+        return None;
+    }
+    let said = &steps[dice.below(steps.len())];
+    let What::Event(message) = &said.what else { return None };
+    // Between ten minutes and twenty nothing is promised.
+    let sure = |at: Timestamp| !(10..=20).contains(&(now.since(at).as_millis() / 60_000));
+    let mut same = steps.iter().filter(|step| match &step.what {
+        What::Event(other) => other["messageId"] == message["messageId"],
+        _ => false,
+    });
+    same.all(|step| sure(step.at)).then(|| said.what.clone())
+}
+
 /// Every kind of node, with queues, and a loop that has a wait in it. Every version mentions the same properties.
-fn journey(dice: &mut Dice, id: &str, limited: bool) -> Json {
+fn journey(dice: &mut Dice, id: &str) -> Json {
     let dialect = dice.one_of(&["clevertap", "antsomi"]);
     let entry = match dice.below(7) {
         0 => json!({"list": format!("vip-{id}"), "api": true}),
@@ -194,8 +232,11 @@ fn journey(dice: &mut Dice, id: &str, limited: bool) -> Json {
     if dice.below(3) > 0 {
         definition["conversion_window"] = json!(dice.one_of(&["2h", "30m"]));
     }
-    if limited && dice.once_in(3) {
+    if dice.once_in(3) {
         definition["entry"]["limit"] = json!(12);
+    }
+    if dice.below(3) > 0 {
+        definition["failure_budget"] = json!(1 + dice.below(2));
     }
     if dice.once_in(3) {
         definition["entry"]["late"] = json!("30m");
@@ -316,7 +357,7 @@ fn step(dice: &mut Dice, journeys: &[Json], minute: usize, shards: u16) -> What 
     let id = text(&journey["id"]).to_owned();
     let user = format!("u{}", dice.below(12));
     let act = |verb: &str| Command::new(&id, verb);
-    match dice.below(24) {
+    match dice.below(29) {
         0..6 => What::Event(message(dice, &user, "add", minute)),
         6 => What::Event(message(dice, &user, dice.clone().one_of(&["bye", "leave"]), minute)),
         7 => What::Event(message(dice, &user, "buy", minute)),
@@ -334,7 +375,15 @@ fn step(dice: &mut Dice, journeys: &[Json], minute: usize, shards: u16) -> What 
             What::Receipt(user, sent, ReceiptKind::ALL[dice.below(3)])
         }
         14 if dice.once_in(2) => What::Remove(id, user),
+        14 if dice.once_in(3) => What::Delete(user),
         14 | 15 => What::Tick,
+        24 if shards > 1 => What::Grant(id, (0..shards).map(|_| dice.below(4) as u64).collect()),
+        24..28 => What::Failure(id, (!dice.once_in(5)).then_some(user)),
+        28 => {
+            let node = dice.one_of(&["nap", "ask", "rated", "coin"]).to_owned();
+            let selection = [Selection::All, Selection::At(node.clone()), Selection::From(node)];
+            What::Act(Command { selection: selection[dice.below(3)].clone(), ..act("release") })
+        }
         16 => What::Release(if shards == 1 { 1 + dice.below(4) } else { usize::MAX }),
         17 => What::Put(Box::new(read(edited(dice, journey, minute)))),
         18 => {

@@ -15,13 +15,15 @@ use wayfarer::model::input::ReceiptKind;
 use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
 
 use crate::calendar::Rate;
+use crate::door::{AtDoor, Share};
+use crate::failures::Failures;
 use crate::tables::{Dialect, Gate, Row};
 
 /// The rules that the reference counts: G1–G40 but those that later steps bring.
-pub const RULES: [&str; 33] = [
+pub const RULES: [&str; 34] = [
     "G1", "G2", "G3", "G4", "G5", "G6", "G7", "G8", "G9", "G11", "G12", "G13", "G14", "G15", "G16", "G17",
     "G18", "G19", "G20", "G22", "G23", "G24", "G25", "G26", "G27", "G28", "G29", "G30", "G31", "G34", "G35",
-    "G36", "G40",
+    "G36", "G39", "G40",
 ];
 
 /// One saved version of a journey.
@@ -145,6 +147,10 @@ pub(crate) struct Enrollment {
     /// Others took a new version while its message was at send: it takes it when that is out (G15).
     pub(crate) adopts_late: bool,
     pub(crate) converted: bool,
+    /// It starts no node until an operator lets it go (G17).
+    pub(crate) parked: bool,
+    /// Its user was deleted: it counts for nothing any more (G39).
+    pub(crate) forgotten: bool,
 }
 
 impl Enrollment {
@@ -175,6 +181,8 @@ pub struct Counts {
     pub moved_in: u64,
     pub waiting: u64,
     pub held: u64,
+    /// Of the held.
+    pub parked: u64,
     pub at_send: u64,
     pub draining: u64,
     pub exited: BTreeMap<String, u64>,
@@ -201,6 +209,13 @@ pub struct World {
     pub(crate) journeys: Vec<Journey>,
     pub(crate) users: BTreeMap<String, User>,
     pub(crate) enrollments: Vec<Enrollment>,
+    /// Those at the doors of limited journeys, in the order of coming.
+    pub(crate) door: Vec<AtDoor>,
+    pub(crate) shares: BTreeMap<(usize, u16), Share>,
+    /// By journey and shard.
+    pub(crate) failures: BTreeMap<(usize, u16), Failures>,
+    /// When a message id was taken.
+    pub(crate) taken: BTreeMap<String, Timestamp>,
     pub(crate) queue: Vec<Queued>,
     /// The last instant of a send node's grid that was used, by journey, node and shard.
     pub(crate) used: BTreeMap<(usize, String, u16), (Rate, i64)>,
@@ -210,10 +225,12 @@ pub struct World {
     pub sends: Vec<SendRecord>,
     /// Each movement.
     pub transitions: Vec<TransitionRecord>,
+    /// The journeys whose failure budget was spent, each time.
+    pub alarms: Vec<String>,
     /// Each refusal at the entry gate.
     pub refusals: Vec<RefusalRecord>,
     /// Who went on from which node to which: when, journey, version, from, to.
-    pub(crate) taken: Vec<(Timestamp, String, u32, String, String)>,
+    pub(crate) branched: Vec<(Timestamp, String, u32, String, String)>,
     /// Each receipt that counts: when, journey, version, node, kind.
     pub(crate) reported: Vec<(Timestamp, String, u32, String, ReceiptKind)>,
     /// How many receipts of each kind came for a journey's messages.
@@ -245,13 +262,18 @@ impl World {
             journeys: Vec::new(),
             users: BTreeMap::new(),
             enrollments: Vec::new(),
+            door: Vec::new(),
+            shares: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            taken: BTreeMap::new(),
             queue: Vec::new(),
             used: BTreeMap::new(),
             moves: Vec::new(),
             sends: Vec::new(),
             transitions: Vec::new(),
+            alarms: Vec::new(),
             refusals: Vec::new(),
-            taken: Vec::new(),
+            branched: Vec::new(),
             reported: Vec::new(),
             receipts: BTreeMap::new(),
             rules: RULES.iter().map(|&r| (r, 0)).collect(),
@@ -396,7 +418,7 @@ impl World {
     /// The enrollment goes on from a node by one of its branches.
     pub(crate) fn take(&mut self, e: usize, from: &str, to: &str) {
         let (journey, version) = (self.journey_of(e).id.clone(), self.enrollments[e].version as u32 + 1);
-        self.taken.push((self.now, journey, version, from.to_owned(), to.to_owned()));
+        self.branched.push((self.now, journey, version, from.to_owned(), to.to_owned()));
     }
 
     /// The enrollment leaves.

@@ -75,7 +75,13 @@ pub enum Ctl {
     /// What moved in a journey in a range of dates, by version, node and day, and who is where now
     Statistics(StatisticsArgs),
 
-    /// clevertap: keep the edits of a draft
+    /// clevertap: keep an edit of a draft without saving it, whole or not; it is yours alone
+    KeepEdit(KeepEdit),
+    /// clevertap: show the edit of a draft that you have not saved
+    ShowEdit(Show),
+    /// clevertap: drop the edit of a draft that you have not saved
+    DropEdit(Show),
+    /// clevertap: save the edit of a draft that you have kept
     Save(VerbArgs),
     /// clevertap: open a draft
     Publish(VerbArgs),
@@ -84,8 +90,10 @@ pub enum Ctl {
     /// clevertap: shut entry, those inside go on. antsomi: let users in, hold everybody
     Pause(VerbArgs),
     /// clevertap: open entry again. antsomi: let the held go on, all of them or those of a node
-    #[command(visible_alias = "release")]
     Resume(ResumeArgs),
+    /// Let held users go, all of them or those of a node: whoever a failure parked, in either dialect, and in
+    /// antsomi whoever a pause held
+    Release(ResumeArgs),
     /// clevertap: no node starts any more; users leave over the drain window
     Stop(VerbArgs),
     /// antsomi: shut entry and hold everybody
@@ -132,7 +140,19 @@ pub struct Put {
     pub options: CommandOptions,
 }
 
-/// What `show` is given.
+/// What `keep-edit` is given.
+#[derive(Debug, Args)]
+pub struct KeepEdit {
+    /// The journey's id
+    pub journey: String,
+    /// The edit, TOML (.toml) or JSON (.json)
+    pub file: PathBuf,
+    /// The command's id; the same id again does nothing [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+}
+
+/// What `show`, `show-edit` and `drop-edit` are given.
 #[derive(Debug, Args)]
 pub struct Show {
     /// The journey's id
@@ -169,19 +189,19 @@ pub struct VerbArgs {
     pub options: CommandOptions,
 }
 
-/// What `resume` is given.
+/// What `resume` and `release` are given.
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
     /// The journey, and how the command is to be taken.
     #[command(flatten)]
     pub verb: VerbArgs,
-    /// antsomi: only those held before this node, or before one that can be reached from it
+    /// Only those held before this node, or before one that can be reached from it
     #[arg(long, value_name = "NODE", conflicts_with = "at")]
     pub from: Option<String>,
-    /// antsomi: only those held before this node
+    /// Only those held before this node
     #[arg(long, value_name = "NODE")]
     pub at: Option<String>,
-    /// antsomi: only say how many that would be, and since when the first is due
+    /// Only say how many that would be, and since when the first is due
     #[arg(long)]
     pub preview: bool,
 }

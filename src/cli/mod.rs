@@ -14,8 +14,8 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 pub use clap_complete::Shell;
 pub use ctl::{
-    ApiEntry, CommandOptions, CopyArgs, Ctl, CtlArgs, FailArgs, Put, ReactivateArgs, ResumeArgs, Role,
-    Server, Show, StatisticsArgs, UploadArgs, VerbArgs,
+    ApiEntry, CommandOptions, CopyArgs, Ctl, CtlArgs, FailArgs, KeepEdit, Put, ReactivateArgs, ResumeArgs,
+    Role, Server, Show, StatisticsArgs, UploadArgs, VerbArgs,
 };
 pub use replay::{ListFile, Mapping, ReplayArgs};
 pub use topics::{Topics, TopicsArgs, TopicsOptions};

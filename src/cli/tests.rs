@@ -101,11 +101,11 @@ fn options_of_the_server_may_stand_on_either_side_of_the_verb() {
 }
 
 #[test]
-fn a_release_is_a_resume() {
+fn a_release_names_its_node_as_a_resume_does() {
     let Command::Ctl(args) = parse("wayfarer ctl release j --at n").unwrap().command else {
         panic!("not ctl")
     };
-    assert!(matches!(args.command, Ctl::Resume(ResumeArgs { at: Some(node), .. }) if node == "n"));
+    assert!(matches!(args.command, Ctl::Release(ResumeArgs { at: Some(node), .. }) if node == "n"));
 }
 
 /// The end of a list is nobody's to declare but the engine's.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::unsaved::Form;
 use crate::journey::definition::Definition;
 use crate::lifecycle::{Role, Verb};
 use crate::model::Timestamp;
@@ -56,6 +57,24 @@ pub enum Command {
     Act(Act),
     /// Says that the journey's audience list has been uploaded.
     List(Manifest),
+    /// Keeps the actor's unsaved edit of a draft (CT), in place of the one before. It need not be whole.
+    KeepEdit {
+        /// The text.
+        text: String,
+        /// Its form.
+        form: Form,
+    },
+    /// Saves the actor's unsaved edit, which is forgotten thereby.
+    SaveEdit {
+        /// What the edit says.
+        definition: Box<Definition>,
+        /// Which edit: [`Unsaved::edit`](super::unsaved::Unsaved::edit).
+        edit: u64,
+    },
+    /// Forgets the actor's unsaved edit.
+    DropEdit,
+    /// Lets held users go, parked ones among them (G17, G36): in every dialect, whenever the movement gate is open.
+    Release(Selection),
     /// Gives shards more of the journey's entry limit (G26). Only the system does that.
     Grant(Grant),
 }

@@ -11,9 +11,10 @@ use super::command::{Grant, Manifest};
 use super::edit;
 use super::refused::Refused;
 use super::registry::Check;
+use super::unsaved::Unsaved;
 use crate::journey::dates;
 use crate::journey::definition::Definition;
-use crate::lifecycle::{Edits, Inside, Lifecycle, ListProgress, Role, Terms, Verb, dialect};
+use crate::lifecycle::{Edits, Inside, Lifecycle, ListProgress, MovementGate, Role, Terms, Verb, dialect};
 use crate::model::Timestamp;
 
 /// Who did something, and when.
@@ -57,6 +58,8 @@ pub struct Lineage {
     pub granted: Option<(u64, Grant)>,
     /// The list that was uploaded last.
     pub list: Option<Manifest>,
+    /// Unsaved edits of the draft, by the user who made them.
+    pub unsaved: BTreeMap<String, Unsaved>,
     /// Who made the journey.
     pub created: Mark,
     /// Who made it go live first (CT: *published by*).
@@ -94,6 +97,7 @@ impl Lineage {
             revisions: BTreeMap::new(),
             list: None,
             granted: None,
+            unsaved: BTreeMap::new(),
             created: by.clone(),
             published: None,
             changed: by,
@@ -261,6 +265,21 @@ impl Lineage {
         }
         self.granted = Some((number, grant.clone()));
         Ok(())
+    }
+
+    /// Lets held users go, where the movement gate is open.
+    pub(super) fn release(&mut self, by: &Mark) -> Result<Change, Refused> {
+        let _ = self.lifecycle.advance(by.at);
+        let state = self.lifecycle.state();
+        if !state.inhabited || state.movement != MovementGate::Open {
+            let allowed = self.lifecycle.allowed(by.at);
+            return Err(Refused::NobodyMoves {
+                journey: self.id.clone(),
+                state: state.name.to_owned(),
+                allowed,
+            });
+        }
+        Ok(Change { verb: None, inside: Inside::Release, compile: None })
     }
 
     /// Takes a list that was uploaded.

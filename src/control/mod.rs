@@ -7,6 +7,7 @@ pub mod command;
 pub mod refused;
 pub mod edit;
 pub mod lineage;
+pub mod unsaved;
 pub mod answers;
 pub mod registry;
 pub mod fold;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::unsaved::EDIT_BYTES_MAX;
 use crate::lifecycle::{Refusal, Verb};
 
 /// A refused command. It left everything as it was, on every instance alike.
@@ -106,6 +107,37 @@ pub enum Refused {
         /// The node.
         node: String,
     },
+    /// Nobody can be released while nobody may move.
+    #[error(
+        "journey {journey:?} is {state}, where nobody who is held may go on; allowed are {}",
+        words(allowed)
+    )]
+    NobodyMoves {
+        /// The journey.
+        journey: String,
+        /// Its state.
+        state: String,
+        /// What may be asked instead.
+        allowed: Vec<Verb>,
+    },
+    /// There is no such edit to save or to drop.
+    #[error(
+        "{actor} has no such unsaved edit of journey {journey:?}: look at it again, it may have been saved"
+    )]
+    NoEdit {
+        /// The journey.
+        journey: String,
+        /// Whose edit.
+        actor: String,
+    },
+    /// The edit is too long to be kept.
+    #[error("an unsaved edit of {journey:?} has {bytes} bytes; at most {EDIT_BYTES_MAX} are kept")]
+    EditTooLong {
+        /// The journey.
+        journey: String,
+        /// How long it is.
+        bytes: usize,
+    },
     /// The list cannot be taken now.
     #[error("journey {journey:?} cannot take the list {list:?}: {why}")]
     List {
@@ -119,6 +151,11 @@ pub enum Refused {
     /// The state, the dialect, the role, the dates or the definition refuse the verb.
     #[error(transparent)]
     Verb(#[from] Refusal),
+}
+
+fn words(verbs: &[Verb]) -> String {
+    let words: Vec<_> = verbs.iter().map(|verb| verb.as_str()).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
 impl Refused {
@@ -139,6 +176,9 @@ impl Refused {
             Self::NotInPlace { .. } => "not_in_place",
             Self::Incomplete { .. } => "incomplete",
             Self::NoSuchNode { .. } => "no_such_node",
+            Self::NoEdit { .. } => "no_edit",
+            Self::EditTooLong { .. } => "edit_too_long",
+            Self::NobodyMoves { .. } => "nobody_moves",
             Self::List { .. } => "list",
             Self::Verb(_) => "verb",
         }

@@ -11,6 +11,7 @@ use super::answers::Answers;
 use super::command::{Act, Command, Grant, Record};
 use super::lineage::{Change, Lineage, Mark};
 use super::refused::Refused;
+use super::unsaved::Unsaved;
 use crate::journey::definition::Definition;
 use crate::lifecycle::{Inside, Role, Verb};
 use crate::model::Timestamp;
@@ -28,7 +29,7 @@ pub struct Applied {
     pub at: Timestamp,
     /// The journey's dense index, in the order of creation.
     pub journey: usize,
-    /// The verb; `edit` for a definition that was put again, `None` for a new journey and for a list.
+    /// The verb; `edit` for a definition that was put again, `None` for a new journey, a list and a release.
     pub verb: Option<Verb>,
     /// What happens to those inside.
     pub inside: Inside,
@@ -125,7 +126,7 @@ impl Registry {
 
     fn fold(&mut self, offset: u64, record: &Record) -> Result<Applied, Refused> {
         let by = Mark { by: record.actor.clone(), at: self.clock };
-        if let Command::Put { definition } = &record.command
+        if let Command::Put { definition } | Command::SaveEdit { definition, .. } = &record.command
             && definition.id != record.journey
         {
             let (journey, definition) = (record.journey.clone(), definition.id.clone());
@@ -145,6 +146,24 @@ impl Registry {
                 let change = next.edit(&by, record.role, Definition::clone(definition), self.check)?;
                 Ok(self.keep(offset, index, by, next, change))
             }
+            (Command::KeepEdit { text, form }, Some(index)) => {
+                let mut next = self.lineages[index].clone();
+                let (text, base) = (text.clone(), next.revision);
+                let edit = Unsaved { edit: offset, text, form: *form, at: by.at, base };
+                let change = next.keep_edit(&by, record.role, edit)?;
+                Ok(self.keep_quietly(offset, index, next, change))
+            }
+            (Command::DropEdit, Some(index)) => {
+                let mut next = self.lineages[index].clone();
+                let change = next.drop_edit(&by)?;
+                Ok(self.keep_quietly(offset, index, next, change))
+            }
+            (Command::SaveEdit { definition, edit }, Some(index)) => {
+                let mut next = self.lineages[index].clone();
+                let saved = (Definition::clone(definition), *edit);
+                let change = next.save_edit(&by, record.role, saved, self.check)?;
+                Ok(self.keep(offset, index, by, next, change))
+            }
             (Command::List(manifest), Some(index)) => {
                 let mut next = self.lineages[index].clone();
                 let change = next.take_list(&by, manifest)?;
@@ -156,6 +175,13 @@ impl Registry {
                 // A grant changes nothing that an operator sees, so the journey's revision stays.
                 let change = Change { verb: None, inside: Inside::Nothing, compile: None };
                 Ok(Applied { grant: Some(grant.clone()), ..self.applied(offset, index, change) })
+            }
+            (Command::Release(selection), Some(index)) => {
+                let mut next = self.lineages[index].clone();
+                let change = next.release(&by)?;
+                check_selection(&next, selection)?;
+                let applied = self.keep(offset, index, by, next, change);
+                Ok(Applied { selection: selection.clone(), ..applied })
             }
             (Command::Act(act), Some(index)) => self.act(offset, index, by, record.role, act),
         }
@@ -220,6 +246,12 @@ impl Registry {
     fn keep(&mut self, offset: u64, index: usize, by: Mark, mut next: Lineage, change: Change) -> Applied {
         next.revision += 1;
         next.changed = by;
+        self.lineages[index] = next;
+        self.applied(offset, index, change)
+    }
+
+    /// The same for what nobody else sees: the revision stays.
+    fn keep_quietly(&mut self, offset: u64, index: usize, next: Lineage, change: Change) -> Applied {
         self.lineages[index] = next;
         self.applied(offset, index, change)
     }

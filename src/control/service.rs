@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::range::{Ask, AskError};
 use super::statistics::Report;
 use super::story::StoryView;
+use super::unsaved::Unsaved;
 use super::{Record, Refused};
 use crate::engine::hold::Preview;
 use crate::lifecycle::{Gates, Verb};
@@ -161,6 +162,9 @@ pub struct VersionView {
     pub waiting: u64,
     /// Held now.
     pub held: u64,
+    /// How many of the held are parked (G17): until they are released, whatever the movement gate says.
+    #[serde(default)]
+    pub parked: u64,
     /// Queued by a send node's rate now.
     pub at_send: u64,
     /// Draining now.
@@ -228,6 +232,9 @@ pub trait Service: Send + Sync + 'static {
 
     /// All journeys, in the order of creation.
     fn journeys(&self) -> Vec<JourneyView>;
+
+    /// A user's unsaved edit of a draft; `None` if there is none.
+    fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved>;
 
     /// What a release would do, over all shards; `None` if there is no such journey.
     ///

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::{CommandOptions, Ctl, CtlArgs, ResumeArgs, VerbArgs, exit};
+use crate::cli::{CommandOptions, Ctl, CtlArgs, KeepEdit, ResumeArgs, VerbArgs, exit};
 use crate::control::service::JourneyView;
 use crate::http::new_id;
 use crate::journey::source;
@@ -55,6 +55,17 @@ fn perform(client: &Client, command: &Ctl, json: bool) -> Result<Said, Failure> 
             Ok(answer.said(json, |_| tables::show(&journey)))
         }
         Ctl::Statistics(args) => look::statistics(client, args, json),
+        Ctl::KeepEdit(args) => keep_edit(client, args, json),
+        Ctl::ShowEdit(args) => {
+            let answer = client.get(&path(&args.journey, "/unsaved"))?;
+            Ok(answer.said(json, |value| value["text"].as_str().unwrap_or_default().to_owned()))
+        }
+        Ctl::DropEdit(args) => {
+            let key = new_id();
+            let ask = Ask { method: "DELETE", content_type: None, key: Some(&key) };
+            let answer = client.send(&path(&args.journey, "/unsaved"), &ask, None)?;
+            Ok(answer.taken(json, &format!("the unsaved edit of {} is dropped", args.journey)))
+        }
         Ctl::Save(args) => act(client, "save", args, json!({}), json),
         Ctl::Publish(args) => act(client, "publish", args, json!({}), json),
         Ctl::Activate(args) => act(client, "activate", args, json!({}), json),
@@ -64,7 +75,8 @@ fn perform(client: &Client, command: &Ctl, json: bool) -> Result<Said, Failure> 
         Ctl::Close(args) => act(client, "close", args, json!({}), json),
         Ctl::Abort(args) => act(client, "abort", args, json!({}), json),
         Ctl::Recover(args) => act(client, "recover", args, json!({}), json),
-        Ctl::Resume(resume) => self::resume(client, resume, json),
+        Ctl::Resume(args) => release(client, "resume", args, json),
+        Ctl::Release(args) => release(client, "release", args, json),
         Ctl::Reactivate(args) => {
             act(client, "reactivate", &args.verb, json!({ "keep_held": args.keep_held }), json)
         }
@@ -95,17 +107,26 @@ fn put(client: &Client, file: &Path, options: &CommandOptions, json: bool) -> Re
         let problems: Vec<_> = reading.problems.iter().map(ToString::to_string).collect();
         return Err(Failure::new(exit::PROBLEM, problems.join("\n")));
     };
-    let is_json = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
     let key = options.id.clone().unwrap_or_else(new_id);
-    let ask = Ask {
-        method: "PUT",
-        content_type: Some(if is_json { JSON } else { "application/toml" }),
-        key: Some(&key),
-    };
+    let ask = Ask { method: "PUT", content_type: Some(media_type(file)), key: Some(&key) };
     let expect = options.expect.map_or_else(String::new, |expect| format!("?expect={expect}"));
     let path = path(&definition.id, &expect);
     let answer = client.send(&path, &ask, Some(&mut text.as_slice()))?;
     Ok(answer.taken(json, &format!("{} is saved", definition.id)))
+}
+
+fn keep_edit(client: &Client, args: &KeepEdit, json: bool) -> Result<Said, Failure> {
+    let text = std::fs::read(&args.file).map_err(|error| unreadable(&args.file, &error))?;
+    let key = args.id.clone().unwrap_or_else(new_id);
+    let ask = Ask { method: "PUT", content_type: Some(media_type(&args.file)), key: Some(&key) };
+    let answer = client.send(&path(&args.journey, "/unsaved"), &ask, Some(&mut text.as_slice()))?;
+    Ok(answer.taken(json, &format!("the edit of {} is kept, and not saved", args.journey)))
+}
+
+/// What a definition's file is, by its name.
+fn media_type(file: &Path) -> &'static str {
+    let is_json = file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    if is_json { JSON } else { "application/toml" }
 }
 
 fn act(client: &Client, verb: &str, args: &VerbArgs, body: Value, json: bool) -> Result<Said, Failure> {
@@ -116,14 +137,14 @@ fn act(client: &Client, verb: &str, args: &VerbArgs, body: Value, json: bool) ->
     Ok(answer.taken(json, &format!("{verb} {}: done, in every shard", args.journey)))
 }
 
-fn resume(client: &Client, args: &ResumeArgs, json: bool) -> Result<Said, Failure> {
+fn release(client: &Client, verb: &str, args: &ResumeArgs, json: bool) -> Result<Said, Failure> {
     let selection = match (&args.from, &args.at) {
         (Some(node), _) => json!({ "from": node }),
         (None, Some(node)) => json!({ "at": node }),
         (None, None) => json!("all"),
     };
     if !args.preview {
-        return act(client, "resume", &args.verb, json!({ "selection": selection }), json);
+        return act(client, verb, &args.verb, json!({ "selection": selection }), json);
     }
     let path = path(&args.verb.journey, "/preview");
     let answer = post(client, &path, &json!({ "selection": selection }), None)?;

@@ -246,7 +246,7 @@ impl State {
         if at_once {
             return self.enter(cx, handle, rule.journey, key);
         }
-        self.enrollments[handle].status = Status::AtDoor;
+        self.enrollments[handle].set_status(Status::AtDoor);
         self.touch_journey(rule.journey);
         self.journeys[usize::from(rule.journey)].at_door += 1;
     }

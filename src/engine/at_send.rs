@@ -10,12 +10,16 @@ use super::nodes::Step;
 use super::record::{LEAVING, Status};
 use super::shard::{Context, Setup, State};
 use super::statistics::{ExitReason, NodeFlow};
+use crate::journey::catalog::{Catalog, JourneyIndex};
 use crate::journey::condition::Root;
 use crate::journey::plan::{NodeIndex, NodeWork, Plan, Rate, SendPlan, Target};
 use crate::model::hash::idempotency_key;
 use crate::model::{Timestamp, Value};
 
 /// The users whom one send node's rate holds back, in the order in which its node started for them.
+///
+/// A node that a version calls something else is the same node: one queue and one rate, by the name that the live
+/// version gives it. Whoever queued before keeps the rate of the version by which they came.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SendQueue {
     /// When the node started, the entry number, the handle.
@@ -44,6 +48,23 @@ impl SendQueue {
         });
         rate.next(now.0, used, shard, shards)
     }
+}
+
+/// What version `to` of a journey calls a node that version `from` calls `id`. Each version says what it calls the nodes
+/// of the one before, so the way to a later one goes through all between.
+pub(super) fn called<'a>(
+    catalog: &'a Catalog,
+    journey: JourneyIndex,
+    id: &'a str,
+    (from, to): (u32, u32),
+) -> &'a str {
+    let mut id = id;
+    for version in from + 1..=to {
+        let Some(plan) = catalog.plan_of(journey, version) else { continue };
+        let moved = &catalog.plan(plan).moved;
+        id = moved.iter().find(|(old, _)| old == id).map_or(id, |(_, new)| new.as_str());
+    }
+    id
 }
 
 impl State {
@@ -110,14 +131,45 @@ impl State {
     }
 
     fn queue_of(&mut self, cx: &Context<'_>, handle: u32) -> &mut SendQueue {
-        let e = &self.enrollments[handle];
-        let id = &cx.catalog.plan(e.plan).node(e.node).id;
-        let journey = usize::from(cx.catalog.journey_of(e.plan));
+        let id = self.queue_name(cx, handle);
+        let journey = usize::from(self.journey_of(cx, handle));
         let queues = &mut self.journeys[journey].queues;
-        if !queues.contains_key(&**id) {
-            queues.insert((&**id).into(), SendQueue::default());
+        if !queues.contains_key(id) {
+            queues.insert(id.into(), SendQueue::default());
         }
-        queues.get_mut(&**id).expect("the queue was inserted if it was not there")
+        queues.get_mut(id).expect("the queue was inserted if it was not there")
+    }
+
+    /// What the live version calls the node of an enrollment.
+    fn queue_name<'a>(&self, cx: &Context<'a>, handle: u32) -> &'a str {
+        let e = &self.enrollments[handle];
+        let (catalog, plan) = (cx.catalog, cx.catalog.plan(e.plan));
+        let id: &'a str = &plan.node(e.node).id;
+        let journey = catalog.journey_of(e.plan);
+        match catalog.journeys[usize::from(journey)].live {
+            Some(live) if live != e.plan => {
+                called(catalog, journey, id, (plan.version, catalog.plan(live).version))
+            }
+            _ => id,
+        }
+    }
+
+    /// A version has gone live: queues go by its names from now on. Two that become one go on after the later of
+    /// their instants.
+    pub(super) fn rename_queues(&mut self, cx: &Context<'_>, journey: u16, from: u32, to: u32) {
+        self.touch_journey(journey);
+        let setup = self.setup;
+        let queues = &mut self.journeys[usize::from(journey)].queues;
+        for (id, mut queue) in std::mem::take(queues) {
+            let into = queues.entry(called(cx.catalog, journey, &id, (from, to)).into()).or_default();
+            into.waiting.append(&mut queue.waiting);
+            let at = |used: &Used| used.rate.instant(used.number, setup.shard, setup.shards);
+            into.used = [into.used, queue.used].into_iter().flatten().max_by_key(at);
+        }
+        self.instants.retain(|(_, j, _)| *j != journey);
+        let firsts = self.journeys[usize::from(journey)].queues.values();
+        let firsts: Vec<u32> = firsts.filter_map(|queue| queue.waiting.first().map(|w| w.2)).collect();
+        firsts.into_iter().for_each(|first| self.plan_instant(cx, first));
     }
 
     fn queue(&mut self, cx: &mut Context<'_>, handle: u32, send: &SendPlan, due: Timestamp) {
@@ -128,7 +180,7 @@ impl State {
         self.store_cold(cx, handle);
         let now = self.now;
         let e = &mut self.enrollments[handle];
-        e.status = Status::AtSend;
+        e.set_status(Status::AtSend);
         e.set_until(now);
         let (entry, node) = (e.entry(), e.node);
         self.queue_of(cx, handle).waiting.insert((now, entry, handle));
@@ -141,8 +193,7 @@ impl State {
     /// Notes when the queue of an enrollment's node is to be served next.
     fn plan_instant(&mut self, cx: &Context<'_>, handle: u32) {
         let journey = self.journey_of(cx, handle);
-        let e = &self.enrollments[handle];
-        let id: Box<str> = (&*cx.catalog.plan(e.plan).node(e.node).id).into();
+        let id: Box<str> = self.queue_name(cx, handle).into();
         self.instants.retain(|(_, j, node)| *j != journey || *node != id);
         let (now, setup) = (self.now, self.setup);
         let first = self.queue_of(cx, handle).waiting.first().copied();
@@ -199,7 +250,7 @@ impl State {
         if self.adopt_late(cx, handle) {
             return;
         }
-        self.enrollments[handle].status = Status::Waiting;
+        self.enrollments[handle].set_status(Status::Waiting);
         if self.journey_due(cx, handle) <= self.now && self.time_out_at_send(cx, handle) {
             return;
         }
@@ -218,7 +269,7 @@ impl State {
             return self.exit(cx, handle, ExitReason::Stopped);
         }
         let e = &mut self.enrollments[handle];
-        e.status = Status::Waiting;
+        e.set_status(Status::Waiting);
         e.set_until(Timestamp::MAX);
         let node = e.node;
         self.arrive(cx, handle);

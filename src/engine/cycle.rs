@@ -1,19 +1,22 @@
 //! What a commit read, in which order: with it and the logs, every decision can be made again (protocol 1).
 //!
-//! Runs of records of one log are one entry. A log that remembers its append times needs no times here; of one that
-//! does not (a followed file), the time at which the shard took a record is part of the run.
+//! Runs of records of one log are one entry. A log that remembers its append times needs no times here, and a run of
+//! it has no gaps: two lists that take turns in one log are told apart. Of a log that does not (a followed file), the
+//! time at which the shard took a record is part of the run; its offsets are bytes, and a run is all of the shard's
+//! lines between its two ends.
 
 use super::cold::{put_varint, take, take_varint};
-use super::input::Input;
+use super::input::{Body, Charge, Input, Record};
 use crate::model::Timestamp;
 
 /// Logs from this number on do not remember append times.
 pub const UNTIMED_SOURCES: u8 = 128;
 
 /// One step of a cycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Records of a log, from the first to the last offset; taken at `now` if the log does not remember times.
+    /// Without `now`, every offset between the two was taken.
     Records {
         /// Which log.
         source: u8,
@@ -45,6 +48,24 @@ pub enum Step {
         /// How many at most.
         max: u64,
     },
+    /// A record that is not tried again: see [`Body::Poison`].
+    Poison {
+        /// Which log.
+        source: u8,
+        /// Its offset.
+        offset: u64,
+        /// When the shard passed over it.
+        now: Timestamp,
+        /// The journey that was charged with it, and the user.
+        charge: Option<(String, Option<String>)>,
+    },
+    /// An enrollment that panicked by itself was parked.
+    Park {
+        /// At which time of the shard.
+        now: Timestamp,
+        /// Its number.
+        entry: u64,
+    },
 }
 
 /// The steps of the interval under way.
@@ -60,11 +81,16 @@ impl Cycle {
 
     pub(super) fn note(&mut self, at: Timestamp, input: &Input<'_>) {
         let step = match input {
+            Input::Record(Record { source, offset, body: Body::Poison(charge) }) => {
+                let owned = |c: Charge<'_>| (c.journey.to_owned(), c.user.map(str::to_owned));
+                Step::Poison { source: *source, offset: *offset, now: at, charge: charge.map(owned) }
+            }
             Input::Record(record) => {
                 let time = (record.source >= UNTIMED_SOURCES).then_some(at);
                 if let Some(Step::Records { source, last, now, .. }) = self.steps.last_mut()
                     && *source == record.source
                     && *now == time
+                    && follows(*last, record.offset, time)
                 {
                     *last = record.offset;
                     return;
@@ -74,6 +100,7 @@ impl Cycle {
             Input::Epoch(epoch) => Step::Epoch { now: at, number: epoch.number },
             Input::Wake { max } => Step::Wake { now: at, max: *max as u64 },
             Input::Release { max } => Step::Release { now: at, max: *max as u64 },
+            Input::Park { entry } => Step::Park { now: at, entry: *entry },
         };
         self.steps.push(step);
     }
@@ -81,7 +108,7 @@ impl Cycle {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let put_time = |out: &mut Vec<u8>, at: Timestamp| out.extend_from_slice(&at.0.to_le_bytes());
         for step in &self.steps {
-            match *step {
+            match step.clone() {
                 Step::Records { source, first, last, now } => {
                     out.push(if now.is_some() { 1 } else { 0 });
                     out.push(source);
@@ -96,14 +123,43 @@ impl Cycle {
                     put_time(out, now);
                     put_varint(out, number);
                 }
-                Step::Wake { now, max } | Step::Release { now, max } => {
-                    out.push(if matches!(step, Step::Wake { .. }) { 3 } else { 4 });
+                Step::Wake { now, max: n } | Step::Release { now, max: n } | Step::Park { now, entry: n } => {
+                    out.push(match step {
+                        Step::Wake { .. } => 3,
+                        Step::Release { .. } => 4,
+                        _ => 6,
+                    });
                     put_time(out, now);
-                    put_varint(out, max);
+                    put_varint(out, n);
+                }
+                Step::Poison { source, offset, now, charge } => {
+                    out.extend_from_slice(&[5, source]);
+                    put_varint(out, offset);
+                    put_time(out, now);
+                    let (journey, user) =
+                        charge.map_or((None, None), |(journey, user)| (Some(journey), user));
+                    [journey, user].iter().for_each(|text| put_maybe(out, text.as_deref()));
                 }
             }
         }
     }
+}
+
+/// A text that may be missing: its length and one, or nought.
+fn put_maybe(out: &mut Vec<u8>, text: Option<&str>) {
+    put_varint(out, text.map_or(0, |text| text.len() as u64 + 1));
+    out.extend_from_slice(text.unwrap_or_default().as_bytes());
+}
+
+fn take_maybe(bytes: &mut &[u8]) -> Option<Option<String>> {
+    let Some(len) = take_varint(bytes).checked_sub(1) else { return Some(None) };
+    let text = take(bytes, usize::try_from(len).ok()?)?;
+    Some(Some(std::str::from_utf8(text).ok()?.to_owned()))
+}
+
+/// Whether a record goes on with the run that ends at `last`.
+fn follows(last: u64, offset: u64, time: Option<Timestamp>) -> bool {
+    if time.is_some() { last < offset } else { last.checked_add(1) == Some(offset) }
 }
 
 /// Reads the steps of a commit; `None` if they are damaged.
@@ -123,8 +179,54 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Step>> {
             2 => Step::Epoch { now: time(bytes)?, number: take_varint(bytes) },
             3 => Step::Wake { now: time(bytes)?, max: take_varint(bytes) },
             4 => Step::Release { now: time(bytes)?, max: take_varint(bytes) },
+            5 => {
+                let source = take(bytes, 1)?[0];
+                let (offset, now) = (take_varint(bytes), time(bytes)?);
+                let (journey, user) = (take_maybe(bytes)?, take_maybe(bytes)?);
+                Step::Poison { source, offset, now, charge: journey.map(|journey| (journey, user)) }
+            }
+            6 => Step::Park { now: time(bytes)?, entry: take_varint(bytes) },
             _ => return None,
         });
     }
     Some(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn runs(taken: &[(u8, u64)]) -> Vec<(u8, u64, u64)> {
+        let mut cycle = Cycle::default();
+        for &(source, offset) in taken {
+            cycle.note(Timestamp(7), &Input::Record(Record { source, offset, body: Body::Skip }));
+        }
+        let mut bytes = Vec::new();
+        cycle.encode(&mut bytes);
+        let steps = decode(&bytes).expect("a cycle reads back");
+        let run = |step| match step {
+            Step::Records { source, first, last, .. } => (source, first, last),
+            other => panic!("{other:?} is no run"),
+        };
+        steps.into_iter().map(run).collect()
+    }
+
+    #[test]
+    fn a_run_has_no_gaps_and_does_not_go_back_so_two_lists_that_take_turns_are_told_apart() {
+        const FILE: u8 = UNTIMED_SOURCES;
+        for (taken, expected) in [
+            (vec![(0, 3), (0, 4), (0, 5)], vec![(0, 3, 5)]),
+            // List A has the rows 0 to 3, list B those from 4 on.
+            (
+                vec![(1, 0), (1, 1), (1, 4), (1, 5), (1, 2), (1, 3), (1, 6)],
+                vec![(1, 0, 1), (1, 4, 5), (1, 2, 3), (1, 6, 6)],
+            ),
+            (vec![(0, 3), (1, 4), (0, 4)], vec![(0, 3, 3), (1, 4, 4), (0, 4, 4)]),
+            (vec![(0, 3), (0, 3)], vec![(0, 3, 3), (0, 3, 3)]),
+            // Lines of a file: the bytes between belong to other shards' lines.
+            (vec![(FILE, 90), (FILE, 170), (FILE, 80)], vec![(FILE, 90, 170), (FILE, 80, 80)]),
+        ] {
+            assert_eq!(runs(&taken), expected, "{taken:?}");
+        }
+    }
 }

@@ -2,6 +2,7 @@
 //!
 //! A change that concerns everybody inside costs one pass over the shard; the gate itself flips at once.
 
+use super::at_send::called;
 use super::input::{Epoch, Grants};
 use super::journey_state::{JourneyState, RefusalReason};
 use super::record::{ADOPTS_LATE, DURATION, PUT_OFF, Status};
@@ -23,6 +24,14 @@ impl State {
             self.grant(cx, journey, grants);
         }
         self.refresh(cx, journey);
+        let live = cx.catalog.journeys[usize::from(journey)].live;
+        let before = std::mem::replace(&mut self.journeys[usize::from(journey)].live, live);
+        if let (Some(before), Some(live)) = (before, live)
+            && before != live
+        {
+            let version = |plan| cx.catalog.plan(plan).version;
+            self.rename_queues(cx, journey, version(before), version(live));
+        }
         match epoch.inside {
             Inside::Nothing => {}
             Inside::Release => self.begin_release(cx, journey, &epoch.selection),
@@ -106,7 +115,7 @@ impl State {
                 continue;
             }
             self.touch(e.user);
-            match e.status {
+            match e.status() {
                 // Its message is fixed; it takes the version when that is out.
                 Status::AtSend => self.enrollments[handle].set(ADOPTS_LATE, true),
                 Status::AtDoor => {
@@ -148,19 +157,13 @@ impl State {
         }
     }
 
-    /// Where an enrollment's node is in a later version. Each version says what it calls the nodes of the one
-    /// before, so the way to a later one goes through all between.
+    /// Where an enrollment's node is in a later version.
     fn moved_node(&self, cx: &Context<'_>, handle: u32, to: PlanIndex) -> Option<NodeIndex> {
         let e = &self.enrollments[handle];
         let (from, journey) = (cx.catalog.plan(e.plan), cx.catalog.journey_of(e.plan));
         let to: &Plan = cx.catalog.plan(to);
-        let mut id = &*from.node(e.node).id;
-        for version in from.version + 1..=to.version {
-            let Some(plan) = cx.catalog.plan_of(journey, version) else { continue };
-            let moved = &cx.catalog.plan(plan).moved;
-            id = moved.iter().find(|(old, _)| old == id).map_or(id, |(_, new)| new.as_str());
-        }
-        to.node_index(id)
+        let id = &*from.node(e.node).id;
+        to.node_index(called(cx.catalog, journey, id, (from.version, to.version)))
     }
 
     fn migrate(&mut self, cx: &mut Context<'_>, handle: u32, to: PlanIndex, node: NodeIndex) {
@@ -185,7 +188,7 @@ impl State {
         let stood = |at: i64, plan: &Plan| if plan.timers == TimerPolicy::Freeze { at } else { 0 };
         let frozen = journey.frozen_until(self.now);
         let moved = stood(frozen, from) - stood(frozen, to);
-        if e.has(DURATION) && e.status == Status::Waiting && e.until() != Timestamp::MAX && moved != 0 {
+        if e.has(DURATION) && e.status() == Status::Waiting && e.until() != Timestamp::MAX && moved != 0 {
             let until = Timestamp(e.until().0.saturating_add(moved));
             self.enrollments[handle].set_until(until);
         }
@@ -235,7 +238,7 @@ impl State {
         for handle in self.inside(cx, journey) {
             self.arm(cx, handle);
             let e = &self.enrollments[handle];
-            if e.status != Status::AtSend && cx.effects.feed {
+            if e.status() != Status::AtSend && cx.effects.feed {
                 let (node, until) = (e.node, e.timer());
                 self.tell(cx, handle, "draining", Some(node), None, Some(until));
             }

@@ -3,13 +3,14 @@
 //! Held users lie in no list of their own: a release collects those it selects in one pass over the shard, oldest due
 //! first, and lets them go by count, so that live events never wait behind a million of them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use super::record::{CUT_SHORT, DURATION, PARKED, Status};
-use super::shard::{Context, Shard, State};
+use super::record::{CUT_SHORT, DURATION, OUT_OF_STEPS, Status};
+use super::shard::{AtWork, Context, Shard, State};
 use super::statistics::NodeFlow;
 use crate::journey::catalog::JourneyIndex;
 use crate::journey::plan::{NodeIndex, Plan, Target};
+use crate::lifecycle::Verb;
 use crate::model::Timestamp;
 use crate::model::input::Selection;
 
@@ -20,6 +21,8 @@ pub struct Release {
     pub(super) selections: Vec<Selection>,
     /// When due, the entry number, the handle.
     pub(super) queue: VecDeque<(Timestamp, u64, u32)>,
+    /// The entries that were parked since it began: what an operator saw did not contain them.
+    pub(super) spared: BTreeSet<u64>,
 }
 
 /// What a release would do.
@@ -35,10 +38,10 @@ impl State {
     /// The gate is held: the enrollment, due since `due`, stays before `node`.
     pub(super) fn hold(&mut self, cx: &mut Context<'_>, handle: u32, node: NodeIndex, due: Timestamp) {
         let e = &mut self.enrollments[handle];
-        e.status = Status::Held;
+        e.set_status(Status::Held);
         e.node = node;
         e.set_until(due);
-        e.flags &= !(DURATION | PARKED | CUT_SHORT);
+        e.flags &= !(DURATION | OUT_OF_STEPS | CUT_SHORT);
         let plan = e.plan;
         self.touch_statistics(cx, plan);
         self.statistics[usize::from(plan)].count_at(node, NodeFlow::Held);
@@ -48,26 +51,60 @@ impl State {
     }
 
     /// Begins to release the held users that `selection` names, beside those of a release under way.
-    pub(super) fn begin_release(&mut self, cx: &Context<'_>, journey: JourneyIndex, selection: &Selection) {
+    /// Whoever is parked in a wait or at send is let go at once: nothing starts by that.
+    pub(super) fn begin_release(
+        &mut self,
+        cx: &mut Context<'_>,
+        journey: JourneyIndex,
+        selection: &Selection,
+    ) {
         self.touch_journey(journey);
-        let before = self.journeys[usize::from(journey)].release.take();
-        let mut selections = before.map_or_else(Vec::new, |release| release.selections);
+        let state = &mut self.journeys[usize::from(journey)];
+        let (mut selections, mut spared) = match state.release.take() {
+            Some(release) => (release.selections, release.spared),
+            None => (Vec::new(), BTreeSet::new()),
+        };
+        if !cx.catalog.journeys[usize::from(journey)].lifecycle.dialect().knows(Verb::Fail) {
+            // Whoever is released from a spent budget must not be parked again by the next failure.
+            state.forgive();
+        }
         if !selections.contains(selection) {
             selections.push(selection.clone());
         }
-        let queue = self.selected(cx, journey, &selections);
-        let release = (!queue.is_empty()).then(|| Release { selections, queue: queue.into() });
+        for (_, entry, handle) in self.selected(cx, journey, std::slice::from_ref(selection)) {
+            spared.remove(&entry);
+            if self.enrollments[handle].status() != Status::Held {
+                self.unpark(cx, handle);
+            }
+        }
+        let queue = self.to_go(cx, journey, &selections, &spared);
+        let release = (!queue.is_empty()).then_some(Release { selections, queue, spared });
         self.journeys[usize::from(journey)].release = release;
     }
 
     /// Finds those who are still to go by a release that was stored.
     pub(super) fn requeue_release(&mut self, cx: &Context<'_>, journey: JourneyIndex) {
         let Some(mut release) = self.journeys[usize::from(journey)].release.take() else { return };
-        // While a release is under way movement is open, so that nobody is held who was not before.
-        release.queue = self.selected(cx, journey, &release.selections).into();
+        // While a release is under way movement is open, so that nobody is held who was not before but the spared.
+        release.queue = self.to_go(cx, journey, &release.selections, &release.spared);
         self.journeys[usize::from(journey)].release = Some(release);
     }
 
+    /// The held whom a release names, but the spared.
+    fn to_go(
+        &self,
+        cx: &Context<'_>,
+        journey: JourneyIndex,
+        selections: &[Selection],
+        spared: &BTreeSet<u64>,
+    ) -> VecDeque<(Timestamp, u64, u32)> {
+        let held = |handle: u32| self.enrollments[handle].status() == Status::Held;
+        let mut found = self.selected(cx, journey, selections);
+        found.retain(|&(_, entry, handle)| held(handle) && !spared.contains(&entry));
+        found.into()
+    }
+
+    /// Those whom these selections name, whether they are held before a node or parked anywhere.
     fn selected(
         &self,
         cx: &Context<'_>,
@@ -77,7 +114,8 @@ impl State {
         let mut last: Option<(u16, Vec<bool>)> = None;
         let mut found = Vec::new();
         for (handle, e) in self.enrollments.iter() {
-            if e.status != Status::Held || cx.catalog.journey_of(e.plan) != journey {
+            let is_held = e.status() == Status::Held || e.is_parked();
+            if !is_held || cx.catalog.journey_of(e.plan) != journey {
                 continue;
             }
             if last.as_ref().is_none_or(|(plan, _)| *plan != e.plan) {
@@ -102,9 +140,12 @@ impl State {
                     self.journeys[journey].release = None;
                     break;
                 };
-                // Somebody may have left by an exit rule meanwhile.
-                if self.is(handle, entry) && self.enrollments[handle].status == Status::Held {
+                // Somebody may have left by an exit rule meanwhile, or have been parked.
+                let spared = release.spared.contains(&entry);
+                if !spared && self.is(handle, entry) && self.enrollments[handle].status() == Status::Held {
+                    self.at_work = AtWork { handle, by_itself: true };
                     self.let_go(cx, handle);
+                    self.at_work = AtWork::NOBODY;
                     released += 1;
                 }
             }
@@ -120,8 +161,17 @@ impl State {
     fn let_go(&mut self, cx: &mut Context<'_>, handle: u32) {
         let e = self.enrollments[handle];
         self.leave_place(cx, handle);
+        self.enrollments[handle].set_parked(false);
         self.tell(cx, handle, "released", Some(e.node), None, None);
         self.go(cx, handle, Target::Node(e.node), e.until());
+    }
+
+    /// Whoever was parked in a wait or at send: that goes on, and leads on.
+    fn unpark(&mut self, cx: &mut Context<'_>, handle: u32) {
+        self.leave_place(cx, handle);
+        self.enrollments[handle].set_parked(false);
+        self.arrive(cx, handle);
+        self.tell(cx, handle, "released", Some(self.enrollments[handle].node), None, None);
     }
 }
 

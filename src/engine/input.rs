@@ -24,6 +24,11 @@ pub enum Input<'a> {
         /// The most users to release.
         max: usize,
     },
+    /// A timer or a release of this enrollment panicked: it is parked, before any time passes.
+    Park {
+        /// Its number in the shard.
+        entry: u64,
+    },
 }
 
 /// A record of a log that feeds the shard.
@@ -61,12 +66,20 @@ pub enum Body<'a> {
         user: &'a str,
     },
     /// A failure that the journey is charged with (G17).
-    Failure {
-        /// The journey's id.
-        journey: &'a str,
-    },
+    Failure(Charge<'a>),
+    /// What the record says panicked when it was decided, and is not tried again; a journey may be charged with it.
+    Poison(Option<Charge<'a>>),
     /// Nothing that concerns the journeys: the position moves on.
     Skip,
+}
+
+/// A failure, and whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge<'a> {
+    /// The journey's id.
+    pub journey: &'a str,
+    /// For whom it failed, if for somebody.
+    pub user: Option<&'a str>,
 }
 
 /// A user who is to enter one journey.
@@ -131,6 +144,8 @@ pub struct Grants {
 pub struct Outcome {
     /// Timers fired.
     pub fired: usize,
+    /// The record was an event whose message id was here before, within the window: it did nothing.
+    pub duplicate: bool,
     /// Users released.
     pub released: usize,
     /// Whether timers that are due were left for the next turn.

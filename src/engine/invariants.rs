@@ -28,14 +28,26 @@ impl Shard {
         self.check_timers()
     }
 
+    /// Counts an entry that nobody made: for tests of who must notice.
+    #[cfg(test)]
+    pub(crate) fn make_somebody_up(&mut self, plan: crate::journey::catalog::PlanIndex) {
+        self.begin();
+        let mut effects = super::Effects::default();
+        let cx = Context { catalog: &self.catalog, effects: &mut effects, scratch: &mut self.scratch };
+        self.state.touch_statistics(&cx, plan);
+        self.state.statistics[usize::from(plan)].count(super::statistics::Flow::Entered);
+    }
+
     /// The gauges are what counting gives, and every version is conserved (I13).
     fn check_places(&mut self) -> Result<(), Violation> {
         let mut counted: BTreeMap<(usize, u16), [u64; 4]> = BTreeMap::new();
+        let mut parked: BTreeMap<usize, u64> = BTreeMap::new();
         let mut effects = super::Effects::default();
         let cx = Context { catalog: &self.catalog, effects: &mut effects, scratch: &mut self.scratch };
         for (handle, _) in self.state.enrollments.iter() {
-            if let Some((plan, node, place)) = self.state.place(&cx, handle) {
-                counted.entry((plan, node)).or_default()[place as usize] += 1;
+            if let Some(spot) = self.state.place(&cx, handle) {
+                counted.entry((spot.plan, spot.node)).or_default()[spot.place as usize] += 1;
+                *parked.entry(spot.plan).or_default() += u64::from(spot.parked);
             }
         }
         for (plan, statistics) in self.state.statistics.iter().enumerate() {
@@ -50,6 +62,11 @@ impl Shard {
                     );
                     return Err(Violation { id: "I13", what });
                 }
+            }
+            let (there, said) = (parked.get(&plan).copied().unwrap_or(0), statistics.parked());
+            if there != said {
+                let what = format!("plan {plan}: {there} are parked, but the gauge says {said}");
+                return Err(Violation { id: "I13", what });
             }
             if !statistics.is_conserved() {
                 return Err(Violation { id: "I13", what: format!("plan {plan} is not conserved") });
@@ -92,7 +109,7 @@ impl Shard {
             let e = self.state.enrollments[handle];
             let journey = usize::from(cx.catalog.journey_of(e.plan));
             let due = match self.state.journeys[journey].stopped_at {
-                _ if matches!(e.status, Status::AtSend | Status::AtDoor) => continue,
+                _ if matches!(e.status(), Status::AtSend | Status::AtDoor) => continue,
                 Some(stopped) => self.state.drain_time(&mut cx, handle, stopped),
                 None => self.state.node_due(&cx, handle).min(self.state.journey_due(&mut cx, handle)),
             };

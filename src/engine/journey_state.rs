@@ -1,10 +1,11 @@
 //! What a shard knows of a journey as a whole: its gates as the shard has taken them, and what follows from them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::at_send::{SendQueue, Used};
 use super::cold::{put_varint, take, take_varint};
 use super::hold::Release;
+use crate::journey::catalog::PlanIndex;
 use crate::journey::plan::Rate;
 use crate::lifecycle::{Gates, MovementGate};
 use crate::model::Timestamp;
@@ -85,10 +86,14 @@ pub struct JourneyState {
     /// Failures in the hour that began then (G17).
     pub(super) failures: u32,
     pub(super) failures_since: Timestamp,
+    /// The entries for which they happened, as long as the budget is not spent; where spending it parks.
+    pub(super) failing: BTreeSet<u64>,
     /// Releases under way.
     pub(super) release: Option<Release>,
     /// The queues of send nodes with a rate of their own, by node id.
     pub(super) queues: BTreeMap<Box<str>, SendQueue>,
+    /// The live version, by which the queues are named.
+    pub(super) live: Option<PlanIndex>,
     /// Whether it differs from what was committed last.
     pub(super) dirty: bool,
 }
@@ -108,8 +113,10 @@ impl Default for JourneyState {
             refusals: [0; RefusalReason::ALL.len()],
             failures: 0,
             failures_since: Timestamp::MIN,
+            failing: BTreeSet::new(),
             release: None,
             queues: BTreeMap::new(),
+            live: None,
             dirty: false,
         }
     }
@@ -171,7 +178,9 @@ pub struct Kept {
     refusals: [u64; RefusalReason::ALL.len()],
     failures: u32,
     failures_since: Timestamp,
+    failing: BTreeSet<u64>,
     release: Option<Vec<Selection>>,
+    spared: BTreeSet<u64>,
     used: BTreeMap<Box<str>, Used>,
 }
 
@@ -188,7 +197,9 @@ impl JourneyState {
             refusals: self.refusals,
             failures: self.failures,
             failures_since: self.failures_since,
+            failing: self.failing.clone(),
             release: self.release.as_ref().map(|r| r.selections.clone()),
+            spared: self.release.as_ref().map(|r| r.spared.clone()).unwrap_or_default(),
             used: self.queues.iter().filter_map(|(node, queue)| Some((node.clone(), queue.used?))).collect(),
         }
     }
@@ -204,7 +215,9 @@ impl JourneyState {
         self.refusals = kept.refusals;
         self.failures = kept.failures;
         self.failures_since = kept.failures_since;
-        self.release = kept.release.map(|selections| Release { selections, queue: VecDeque::new() });
+        self.failing = kept.failing;
+        let spared = kept.spared;
+        self.release = kept.release.map(|selections| Release { selections, queue: VecDeque::new(), spared });
         self.queues = kept
             .used
             .into_iter()
@@ -214,7 +227,9 @@ impl JourneyState {
     }
 }
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// The format before: nobody was parked.
+const FORMAT_BEFORE: u8 = 1;
 
 impl Kept {
     /// Appends the stored form.
@@ -241,6 +256,10 @@ impl Kept {
             out.push(kind);
             put_text(out, node);
         }
+        for entries in [&self.failing, &self.spared] {
+            put_varint(out, entries.len() as u64);
+            entries.iter().for_each(|&entry| put_varint(out, entry));
+        }
         for (node, used) in &self.used {
             put_text(out, node);
             put_varint(out, used.rate.count);
@@ -253,7 +272,8 @@ impl Kept {
     pub(super) fn decode(mut bytes: &[u8]) -> Option<Self> {
         let bytes = &mut bytes;
         let head = take(bytes, 2)?;
-        if head[0] != FORMAT {
+        let format = head[0];
+        if format != FORMAT && format != FORMAT_BEFORE {
             return None;
         }
         let limit_exhausted = head[1] != 0;
@@ -276,6 +296,11 @@ impl Kept {
             });
         }
         let release = (!selections.is_empty()).then_some(selections);
+        let mut entries = || match format {
+            FORMAT => (0..take_varint(bytes)).map(|_| take_varint(bytes)).collect(),
+            _ => BTreeSet::new(),
+        };
+        let (failing, spared) = (entries(), entries());
         let mut used = BTreeMap::new();
         while !bytes.is_empty() {
             let node = take_text(bytes)?;
@@ -295,7 +320,9 @@ impl Kept {
             refusals,
             failures,
             failures_since: Timestamp(failures_since),
+            failing,
             release,
+            spared,
             used,
         })
     }

@@ -15,23 +15,23 @@ use crate::journey::catalog::{EventProgram, ExitHook, Match, Test};
 use crate::model::{Event, EventKind, Timestamp, Value};
 
 impl State {
-    /// A user's event.
-    pub(super) fn event(&mut self, cx: &mut Context<'_>, event: &Event<'_>) {
+    /// A user's event. Whether it is no repeat: a message id that was here before, within the window, does nothing.
+    pub(super) fn event(&mut self, cx: &mut Context<'_>, event: &Event<'_>) -> bool {
         let catalog = cx.catalog;
         let program = catalog.program(&event.name);
         let learns = event.kind == EventKind::Identify && !catalog.attributes().names().is_empty();
         if program.is_none() && !learns {
-            return;
+            return true;
         }
         if let Some(id) = &event.message_id
             && self.dedupe.seen(xxh3_64(id.as_bytes()), self.now)
         {
-            return;
+            return false;
         }
         let handle = self.find_user(&event.user);
         self.load_profile(cx, handle);
         let handle = self.learn(cx, event, handle, learns);
-        let Some(program) = program else { return };
+        let Some(program) = program else { return true };
         let source = match event.kind {
             EventKind::Identify | EventKind::Group => event.traits,
             _ => event.properties,
@@ -56,6 +56,7 @@ impl State {
             let at = event.timestamp.map_or(self.now, |at| at.min(self.now));
             self.enter_by_event(cx, program, &event.user, handle, at);
         }
+        true
     }
 
     /// The profile comes first: attributes that some journey mentions, and the zone.
@@ -164,6 +165,9 @@ impl State {
                 continue;
             };
             self.load_cold(cx, handle);
+            if cx.scratch.cold.leaving == Some(ExitReason::Deleted) {
+                continue;
+            }
             let plan = cx.catalog.plan(plan_index);
             let stopped = self.journeys[usize::from(cx.catalog.journey_of(plan_index))].stopped_at;
             let rule = hooks.exits.iter().find_map(|hook| {
@@ -205,11 +209,12 @@ impl State {
 
     /// Ends an enrollment at once, or as soon as the message is out that nothing recalls any more (G13).
     pub(super) fn end(&mut self, cx: &mut Context<'_>, handle: u32, reason: ExitReason) {
-        if self.enrollments[handle].status != Status::AtSend {
+        if self.enrollments[handle].status() != Status::AtSend {
             self.leave_place(cx, handle);
             return self.exit(cx, handle, reason);
         }
-        if self.enrollments[handle].has(LEAVING) {
+        // The first reason holds; but of whoever is deleted meanwhile nothing is to be remembered (G39).
+        if self.enrollments[handle].has(LEAVING) && reason != ExitReason::Deleted {
             return;
         }
         self.touch(self.enrollments[handle].user);
@@ -229,8 +234,8 @@ impl State {
             }
             let e = self.enrollments[handle];
             let journey = usize::from(cx.catalog.journey_of(e.plan));
-            if e.status != Status::Waiting
-                || e.has(super::record::PARKED)
+            if e.status() != Status::Waiting
+                || e.has(super::record::OUT_OF_STEPS)
                 || self.journeys[journey].stopped_at.is_some()
             {
                 continue;
@@ -297,7 +302,8 @@ impl State {
             traits: b"",
             timezone: None,
         };
-        self.event(cx, &event);
+        // Without a message id it repeats nothing.
+        let _ = self.event(cx, &event);
     }
 
     /// An operator removes a user from a journey, at once (G24).
@@ -329,24 +335,5 @@ impl State {
     fn end_or_turn_away(&mut self, cx: &mut Context<'_>, handle: u32, reason: ExitReason) {
         self.touch(self.enrollments[handle].user);
         if self.at_door(handle) { self.turn_away(cx, handle) } else { self.end(cx, handle, reason) }
-    }
-
-    /// A failure is charged to its journey; the effects say when the budget of the hour is spent (G17).
-    pub(super) fn fail(&mut self, cx: &mut Context<'_>, journey: &str) {
-        let Some(journey) = cx.catalog.journey_index(journey) else { return };
-        let Some(live) = cx.catalog.journeys[usize::from(journey)].live else { return };
-        let budget = cx.catalog.plan(live).failure_budget;
-        self.touch_journey(journey);
-        let state = &mut self.journeys[usize::from(journey)];
-        if self.now.since(state.failures_since) >= crate::model::Interval::from_hours(1) {
-            state.failures = 0;
-            state.failures_since = self.now;
-        }
-        state.failures = state.failures.saturating_add(1);
-        if state.failures >= budget {
-            // A journey that recovers has its whole budget again.
-            (state.failures, state.failures_since) = (0, Timestamp::MIN);
-            cx.effects.budget_spent.push(journey);
-        }
     }
 }

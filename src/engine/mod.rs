@@ -5,8 +5,8 @@
 //! by time and entry number.
 //!
 //! Reading order: [`input`] → [`shard`] (the way of one input) → `admit` (the entry gate) → `step` (the movement gate
-//! and the nodes) → `listen` (events and those inside) → `hold` → `flip` (what a change of state does to those inside)
-//! → `commit` (changes, digest, undo).
+//! and the nodes) → `listen` (events and those inside) → `hold` → [`park`] (failures) → `flip` (what a change of state
+//! does to those inside) → `commit` (changes, digest, undo).
 
 pub mod input;
 pub mod effects;
@@ -18,6 +18,9 @@ mod nodes;
 mod listen;
 pub mod hold;
 mod at_send;
+pub mod park;
+#[cfg(test)]
+pub(crate) mod trap;
 mod flip;
 mod profile;
 mod cold;
@@ -36,7 +39,7 @@ pub mod storage;
 
 pub use commit::{Committing, StateSink};
 pub use effects::Effects;
-pub use input::{Body, Entry, Epoch, Grants, Input, Outcome, Receipt, Record};
+pub use input::{Body, Charge, Entry, Epoch, Grants, Input, Outcome, Receipt, Record};
 pub use restore::Restore;
 pub use shard::{Setup, Shard};
 pub use warm::WARM_MAX;

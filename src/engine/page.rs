@@ -3,7 +3,7 @@
 //! Timers are not in it: they follow from deadlines, gates and dates, and are armed when a shard has been restored.
 
 use super::cold::{put_varint, take, take_varint};
-use super::record::{Enrollment, Status};
+use super::record::Enrollment;
 use super::storage::{Bytes, NONE};
 use crate::model::Timestamp;
 
@@ -23,7 +23,7 @@ pub(super) fn encode<'a>(
     out.extend_from_slice(profile);
     let body = out.len();
     for e in enrollments {
-        out.push(e.status as u8);
+        out.push(e.state());
         out.push(e.flags);
         out.extend_from_slice(&e.plan.to_le_bytes());
         out.extend_from_slice(&e.node.to_le_bytes());
@@ -89,7 +89,9 @@ impl<'a> Page<'a> {
         let len = take_varint(rest) as usize;
         let cold = take(rest, len).ok_or(PageError::Damaged)?;
         let mut e = Enrollment::new(user, u16_at(2), u16_at(4), entered, entry);
-        e.status = Status::from_u8(head[0]).ok_or(PageError::Damaged)?;
+        if !e.set_state(head[0]) {
+            return Err(PageError::Damaged);
+        }
         e.flags = head[1];
         e.starts = u16_at(6);
         e.set_until(until);

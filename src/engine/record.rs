@@ -23,7 +23,7 @@ pub struct User {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Status {
-    /// Its node is a wait under way, or (flag [`PARKED`]) the node to start next.
+    /// Its node is a wait under way, or (flag [`OUT_OF_STEPS`]) the node to start next.
     Waiting = 0,
     /// It is due, and its node has not started, since the movement gate was held when it fell due.
     Held = 1,
@@ -33,7 +33,19 @@ pub enum Status {
     AtDoor = 3,
 }
 
+/// The mark of whoever is parked, beside the status.
+const PARKED: u8 = 128;
+
 impl Status {
+    const fn of_bits(state: u8) -> Self {
+        match state & !PARKED {
+            0 => Self::Waiting,
+            1 => Self::Held,
+            2 => Self::AtSend,
+            _ => Self::AtDoor,
+        }
+    }
+
     /// The status of a stored number.
     #[must_use]
     pub const fn from_u8(n: u8) -> Option<Self> {
@@ -51,7 +63,7 @@ impl Status {
 /// unfrozen time.
 pub const DURATION: u8 = 1;
 /// The step budget was used up: the node is started when timers fire next.
-pub const PARKED: u8 = 2;
+pub const OUT_OF_STEPS: u8 = 2;
 /// The delay is cut short by its node time-out, which ends the enrollment.
 pub const CUT_SHORT: u8 = 4;
 /// A goal was reached already.
@@ -86,8 +98,8 @@ pub struct Enrollment {
     pub node: NodeIndex,
     /// How many nodes it has started, saturating.
     pub starts: u16,
-    /// Where it stands.
-    pub status: Status,
+    /// Where it stands, and whether it is parked.
+    state: u8,
     /// The flags above.
     pub flags: u8,
 }
@@ -110,9 +122,44 @@ impl Enrollment {
             plan,
             node,
             starts: 0,
-            status: Status::Waiting,
+            state: Status::Waiting as u8,
             flags: 0,
         }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        Status::of_bits(self.state)
+    }
+
+    /// Sets [`Enrollment::status`]; whoever is parked stays it.
+    pub fn set_status(&mut self, status: Status) {
+        self.state = self.state & PARKED | status as u8;
+    }
+
+    /// Whether it is parked (G17): it starts no node until an operator releases it, whatever the movement gate says.
+    #[must_use]
+    pub const fn is_parked(&self) -> bool {
+        self.state & PARKED != 0
+    }
+
+    /// Sets [`Enrollment::is_parked`].
+    pub fn set_parked(&mut self, on: bool) {
+        self.state = self.state & !PARKED | if on { PARKED } else { 0 };
+    }
+
+    /// The status with the mark, as it is stored.
+    #[must_use]
+    pub const fn state(&self) -> u8 {
+        self.state
+    }
+
+    /// Sets [`Enrollment::state`]; `false` if there is no such status.
+    #[must_use]
+    pub fn set_state(&mut self, stored: u8) -> bool {
+        self.state = stored;
+        Status::from_u8(stored & !PARKED).is_some()
     }
 
     /// Waiting: the deadline. Held: when it fell due. At send: when its node started. At the door: since when.

@@ -254,8 +254,8 @@ impl Shard {
         let cx = Context { catalog: &self.catalog, effects: &mut effects, scratch: &mut self.scratch };
         let state = &mut self.state;
         let places: Vec<_> = state.enrollments.iter().filter_map(|(h, _)| state.place(&cx, h)).collect();
-        for (plan, node, place) in places {
-            state.statistics[plan].arrive(node, place);
+        for spot in places {
+            state.statistics[spot.plan].arrive(spot);
         }
     }
 
@@ -271,6 +271,7 @@ impl Shard {
             let of_shard = &mut state.journeys[number];
             of_shard.gates = lifecycle.gates(state.now);
             of_shard.opened_at = lifecycle.opened_at(state.now).unwrap_or(Timestamp::MAX);
+            of_shard.live = journey.live;
             of_shard.dirty = false;
             for queue in of_shard.queues.values_mut() {
                 queue.waiting.clear();
@@ -285,7 +286,7 @@ impl Shard {
         handles.sort_unstable();
         for (_, handle) in handles {
             state.arm(&mut cx, handle);
-            if state.enrollments[handle].status == Status::AtSend {
+            if state.enrollments[handle].status() == Status::AtSend {
                 state.requeue(&cx, handle);
             }
         }

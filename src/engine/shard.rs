@@ -79,6 +79,20 @@ pub(super) struct State {
     /// The next offset of each log.
     pub(super) positions: Vec<(u8, u64)>,
     pub(super) interval: CommitInterval,
+    pub(super) at_work: AtWork,
+}
+
+/// For whom a shard is at work; follows from nothing, and is not stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AtWork {
+    /// The enrollment, or [`NONE`].
+    pub(super) handle: u32,
+    /// Whether a timer or a release of its own began it, rather than an input.
+    pub(super) by_itself: bool,
+}
+
+impl AtWork {
+    pub(super) const NOBODY: Self = Self { handle: NONE, by_itself: false };
 }
 
 impl Timed for Enrollment {
@@ -126,6 +140,7 @@ impl Shard {
             instants: BTreeSet::new(),
             positions: Vec::new(),
             interval: CommitInterval::default(),
+            at_work: AtWork::NOBODY,
         };
         Self { catalog: Arc::new(Catalog::empty()), state, scratch: Scratch::default() }
     }
@@ -136,6 +151,7 @@ impl Shard {
     pub fn handle(&mut self, now: Timestamp, input: Input<'_>, effects: &mut Effects) -> Outcome {
         let now = now.max(self.state.now);
         self.begin();
+        self.state.at_work = AtWork::NOBODY;
         self.state.interval.note(now, &input, self.state.now);
         let mut outcome = Outcome::default();
         if let Input::Epoch(epoch) = input {
@@ -148,7 +164,7 @@ impl Shard {
         match input {
             Input::Record(record) => {
                 outcome.fired = self.state.advance(&mut cx, now, false, usize::MAX).0;
-                self.state.record(&mut cx, record);
+                outcome.duplicate = !self.state.record(&mut cx, record);
             }
             Input::Wake { max } => {
                 (outcome.fired, outcome.more_due) = self.state.advance(&mut cx, now, true, max);
@@ -157,6 +173,7 @@ impl Shard {
                 outcome.fired = self.state.advance(&mut cx, now, false, usize::MAX).0;
                 outcome.released = self.state.release(&mut cx, max);
             }
+            Input::Park { entry } => self.state.park_entry(&mut cx, entry),
             Input::Epoch(_) => {}
         }
         outcome
@@ -275,7 +292,9 @@ impl State {
                 }
             } else if let Some(handle) = self.wheel.pop_due(&mut self.enrollments, bound, at_bound) {
                 self.now = self.now.max(self.enrollments[handle].timer());
+                self.at_work = AtWork { handle, by_itself: true };
                 self.fire(cx, handle);
+                self.at_work = AtWork::NOBODY;
                 fired += 1;
                 continue;
             }
@@ -311,18 +330,20 @@ impl State {
         }
     }
 
-    fn record(&mut self, cx: &mut Context<'_>, record: Record<'_>) {
+    /// Whether it is no repeat.
+    fn record(&mut self, cx: &mut Context<'_>, record: Record<'_>) -> bool {
         self.note_position(record.source, record.offset + 1);
         match record.body {
-            Body::Event(event) => self.event(cx, event),
+            Body::Event(event) => return self.event(cx, event),
             Body::Enter(entry) => self.enter_by(cx, entry, super::admit::Way::Api),
             Body::Row(row) => self.enter_by(cx, row, super::admit::Way::List),
             Body::Receipt(receipt) => self.receipt(cx, receipt),
             Body::Remove { journey, user } => self.remove(cx, journey, user),
             Body::Delete { user } => self.delete(cx, user),
-            Body::Failure { journey } => self.fail(cx, journey),
-            Body::Skip => {}
+            Body::Failure(charge) | Body::Poison(Some(charge)) => self.fail(cx, charge),
+            Body::Poison(None) | Body::Skip => {}
         }
+        true
     }
 
     fn enter_by(&mut self, cx: &mut Context<'_>, entry: Entry<'_>, way: super::admit::Way) {
@@ -368,6 +389,6 @@ impl State {
 
     /// Whether an enrollment is at the door: not entered yet.
     pub(super) fn at_door(&self, handle: u32) -> bool {
-        self.enrollments[handle].status == Status::AtDoor
+        self.enrollments[handle].status() == Status::AtDoor
     }
 }

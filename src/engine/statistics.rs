@@ -133,6 +133,16 @@ impl Place {
     }
 }
 
+/// Where an enrollment is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spot {
+    pub(super) plan: usize,
+    pub(super) node: NodeIndex,
+    pub(super) place: Place,
+    /// Whether it is held because it is parked.
+    pub(super) parked: bool,
+}
+
 /// A movement of a version as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
@@ -176,6 +186,8 @@ pub struct Statistics {
     /// By place, for the version and for each node.
     now: [u64; 4],
     nodes_now: Vec<[u64; 4]>,
+    /// How many of the held are parked (G17).
+    parked: u64,
     /// Whether anything has been counted since the last commit.
     pub(super) dirty: bool,
 }
@@ -194,6 +206,7 @@ impl Statistics {
             hour_end: Timestamp::MIN,
             now: [0; 4],
             nodes_now: vec![[0; 4]; plan.nodes.len()],
+            parked: 0,
             dirty: false,
         }
     }
@@ -238,15 +251,17 @@ impl Statistics {
     }
 
     /// Somebody comes to a place.
-    pub(super) fn arrive(&mut self, node: NodeIndex, place: Place) {
+    pub(super) fn arrive(&mut self, Spot { node, place, parked, .. }: Spot) {
         self.now[place as usize] += 1;
         self.nodes_now[usize::from(node)][place as usize] += 1;
+        self.parked += u64::from(parked);
     }
 
     /// Somebody leaves a place.
-    pub(super) fn depart(&mut self, node: NodeIndex, place: Place) {
+    pub(super) fn depart(&mut self, Spot { node, place, parked, .. }: Spot) {
         self.now[place as usize] -= 1;
         self.nodes_now[usize::from(node)][place as usize] -= 1;
+        self.parked -= u64::from(parked);
     }
 
     /// All who wait or are held drain from now on (G35).
@@ -257,12 +272,19 @@ impl Statistics {
             gauges[Place::Waiting as usize] = 0;
             gauges[Place::Held as usize] = 0;
         }
+        self.parked = 0;
     }
 
     /// How many are at a place now.
     #[must_use]
     pub fn at(&self, place: Place) -> u64 {
         self.now[place as usize]
+    }
+
+    /// How many of the held are so because they are parked (G17), whatever the movement gate says.
+    #[must_use]
+    pub fn parked(&self) -> u64 {
+        self.parked
     }
 
     /// How many are at a place at a node now.
@@ -299,6 +321,17 @@ impl Statistics {
         came == inside + left
     }
 
+    /// Both sides of the conservation identity, with their values; reasons that nobody left for are left out.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        let came = format!("entered {} + moved in {}", self.total(Flow::Entered), self.total(Flow::MovedIn));
+        let inside = Place::ALL.map(|place| format!("{} {}", place.as_str(), self.at(place)));
+        let left = ExitReason::ALL.iter().filter(|&&reason| self.exited(reason) > 0);
+        let left = left.map(|&reason| format!(" + {} {}", reason.as_str(), self.exited(reason)));
+        let moved = self.total(Flow::MovedOut);
+        format!("{came} ≠ {}{} + moved out {moved}", inside.join(" + "), left.collect::<String>())
+    }
+
     /// All flows since the version was published, as a row.
     pub(super) fn totals(&self) -> &[u64] {
         &self.totals
@@ -332,6 +365,7 @@ impl Statistics {
     pub(super) fn clear_now(&mut self) {
         self.now = [0; 4];
         self.nodes_now.fill([0; 4]);
+        self.parked = 0;
     }
 }
 

@@ -4,9 +4,9 @@
 
 use super::json;
 use super::nodes::Step;
-use super::record::{CUT_SHORT, DURATION, PARKED, PUT_OFF, SHIFTED, Status};
+use super::record::{CUT_SHORT, DURATION, OUT_OF_STEPS, PUT_OFF, SHIFTED, Status};
 use super::shard::{Context, State};
-use super::statistics::{ExitReason, Flow, NodeFlow, Place};
+use super::statistics::{ExitReason, Flow, NodeFlow, Place, Spot};
 use super::storage::NONE;
 use crate::journey::catalog::JourneyIndex;
 use crate::journey::definition::TimerPolicy;
@@ -26,14 +26,16 @@ impl State {
         let plan_index = self.enrollments[handle].plan;
         let plan = cx.catalog.plan(plan_index);
         let journey = usize::from(cx.catalog.journey_of(plan_index));
+        self.at_work.handle = handle;
         for _ in 0..STEP_BUDGET {
             let node = match target {
                 Target::Exit => return self.exit(cx, handle, ExitReason::Completed),
                 Target::Node(node) => node,
             };
             self.enrollments[handle].node = node;
-            // The movement gate.
-            if self.journeys[journey].gates.movement != MovementGate::Open {
+            // The movement gate; whoever is parked has a held one of their own (G17).
+            let held = self.journeys[journey].gates.movement != MovementGate::Open;
+            if held || self.enrollments[handle].is_parked() {
                 return self.hold(cx, handle, node, due);
             }
             self.start(cx, handle, node);
@@ -49,7 +51,7 @@ impl State {
         }
         match target {
             Target::Exit => self.exit(cx, handle, ExitReason::Completed),
-            Target::Node(node) => self.wait(cx, handle, node, self.now, PARKED),
+            Target::Node(node) => self.wait(cx, handle, node, self.now, OUT_OF_STEPS),
         }
     }
 
@@ -60,6 +62,8 @@ impl State {
         self.touch_statistics(cx, plan);
         self.statistics[usize::from(plan)].count_at(node, NodeFlow::Started);
         self.tell(cx, handle, "started", Some(node), None, None);
+        #[cfg(test)]
+        super::trap::spring(&self.users[self.enrollments[handle].user].id.to_text(&self.ids));
     }
 
     /// The enrollment waits at `node` until `until`, which a `DURATION` flag says to be unfrozen time.
@@ -72,10 +76,10 @@ impl State {
         flags: u8,
     ) {
         let e = &mut self.enrollments[handle];
-        e.status = Status::Waiting;
+        e.set_status(Status::Waiting);
         e.node = node;
         e.set_until(until);
-        e.flags = e.flags & !(DURATION | PARKED | CUT_SHORT) | flags;
+        e.flags = e.flags & !(DURATION | OUT_OF_STEPS | CUT_SHORT) | flags;
         self.arrive(cx, handle);
         self.arm(cx, handle);
         if cx.effects.feed {
@@ -91,7 +95,7 @@ impl State {
         let journey = usize::from(cx.catalog.journey_of(e.plan));
         let held = self.journeys[journey].gates.movement == MovementGate::Held;
         self.leave_place(cx, handle);
-        if e.has(PARKED) {
+        if e.has(OUT_OF_STEPS) {
             return self.go(cx, handle, Target::Node(e.node), due);
         }
         match plan.timers {
@@ -173,7 +177,7 @@ impl State {
     /// When the present wait is over; never, unless it waits.
     pub(super) fn node_due(&self, cx: &Context<'_>, handle: u32) -> Timestamp {
         let e = &self.enrollments[handle];
-        if e.status != Status::Waiting {
+        if e.status() != Status::Waiting {
             return Timestamp::MAX;
         }
         let freezes = cx.catalog.plan(e.plan).timers == TimerPolicy::Freeze;
@@ -192,7 +196,7 @@ impl State {
         let e = self.enrollments[handle];
         let plan = cx.catalog.plan(e.plan);
         let Some(timeout) = plan.timeout else { return Timestamp::MAX };
-        if matches!(e.status, Status::AtSend | Status::AtDoor) || e.has(PUT_OFF) {
+        if matches!(e.status(), Status::AtSend | Status::AtDoor) || e.has(PUT_OFF) {
             return Timestamp::MAX;
         }
         let mut due = (e.entered() + timeout).0;
@@ -223,7 +227,7 @@ impl State {
     /// Sets the timer to the next moment at which something is to be decided.
     pub(super) fn arm(&mut self, cx: &mut Context<'_>, handle: u32) {
         let e = &self.enrollments[handle];
-        let (plan, status) = (e.plan, e.status);
+        let (plan, status) = (e.plan, e.status());
         let journey = usize::from(cx.catalog.journey_of(plan));
         let at = match self.journeys[journey].stopped_at {
             _ if matches!(status, Status::AtSend | Status::AtDoor) => Timestamp::MAX,
@@ -252,8 +256,8 @@ impl State {
 
     /// Counts an enrollment at its place.
     pub(super) fn arrive(&mut self, cx: &Context<'_>, handle: u32) {
-        if let Some((plan, node, place)) = self.place(cx, handle) {
-            self.statistics[plan].arrive(node, place);
+        if let Some(spot) = self.place(cx, handle) {
+            self.statistics[spot.plan].arrive(spot);
         }
     }
 
@@ -262,15 +266,20 @@ impl State {
         let (user, plan) = (self.enrollments[handle].user, self.enrollments[handle].plan);
         self.touch(user);
         self.touch_statistics(cx, plan);
-        if let Some((plan, node, place)) = self.place(cx, handle) {
-            self.statistics[plan].depart(node, place);
+        if let Some(spot) = self.place(cx, handle) {
+            self.statistics[spot.plan].depart(spot);
         }
     }
 
-    pub(super) fn place(&self, cx: &Context<'_>, handle: u32) -> Option<(usize, NodeIndex, Place)> {
+    pub(super) fn place(&self, cx: &Context<'_>, handle: u32) -> Option<Spot> {
         let e = &self.enrollments[handle];
         let stopped = self.journeys[usize::from(cx.catalog.journey_of(e.plan))].stopped_at.is_some();
-        Some((usize::from(e.plan), e.node, Place::of(e.status, stopped)?))
+        let mut place = Place::of(e.status(), stopped)?;
+        if e.is_parked() && place == Place::Waiting {
+            place = Place::Held;
+        }
+        let parked = e.is_parked() && place == Place::Held;
+        Some(Spot { plan: usize::from(e.plan), node: e.node, place, parked })
     }
 
     /// The enrollment is over. It has left its place already.

@@ -24,7 +24,7 @@ use super::body::Lingering;
 use super::error::{ApiError, Reply};
 use super::names::{one, shown};
 use super::repeats::{Repeats, Turn};
-use super::{intake, journeys, list, look, people};
+use super::{intake, journeys, list, look, people, unsaved};
 use crate::config;
 use crate::control::service::Service;
 use crate::metrics::Hub;
@@ -204,7 +204,10 @@ pub(super) fn router(app: App) -> Router {
         .route("/v1/users/{user}", delete(people::erase))
         .route("/v1/journeys", get(journeys::list))
         .route("/v1/journeys/{id}", get(journeys::show).put(journeys::put))
+        .route("/v1/journeys/{id}/save", post(unsaved::save))
+        .route("/v1/journeys/{id}/unsaved", get(unsaved::show).put(unsaved::keep).delete(unsaved::drop))
         .route("/v1/journeys/{id}/preview", post(journeys::preview))
+        .route("/v1/journeys/{id}/release", post(journeys::release))
         .route("/v1/journeys/{id}/entries", post(people::enter))
         .route("/v1/journeys/{id}/users/{user}", delete(people::remove))
         .route("/v1/journeys/{id}/list", put(list::upload))

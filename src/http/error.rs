@@ -216,6 +216,7 @@ impl From<Refused> for ApiError {
                 };
                 error.allowed(refusal.allowed)
             }
+            Refused::NobodyMoves { allowed, .. } => error.allowed(allowed),
             _ => error,
         }
     }
@@ -225,7 +226,8 @@ const fn status(refused: &Refused) -> StatusCode {
     match refused {
         Refused::NoId => StatusCode::BAD_REQUEST,
         Refused::GrantBySystem => StatusCode::FORBIDDEN,
-        Refused::NoSuchJourney { .. } => StatusCode::NOT_FOUND,
+        Refused::NoSuchJourney { .. } | Refused::NoEdit { .. } => StatusCode::NOT_FOUND,
+        Refused::EditTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refused::BadId { .. }
         | Refused::OtherId { .. }
         | Refused::Unusable { .. }
@@ -237,6 +239,7 @@ const fn status(refused: &Refused) -> StatusCode {
         | Refused::Stale { .. }
         | Refused::NotInPlace { .. }
         | Refused::List { .. }
+        | Refused::NobodyMoves { .. }
         | Refused::Verb(_) => StatusCode::CONFLICT,
     }
 }

@@ -22,8 +22,8 @@ type Answered = Result<Reply, ApiError>;
 /// The longest reason of a command, in characters: it is read in a line of a table.
 const REASON_CHARS_MAX: usize = 500;
 
-const TOML: &str = "application/toml";
-const JSON: &str = "application/json";
+pub(super) const TOML: &str = "application/toml";
+pub(super) const JSON: &str = "application/json";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,12 +52,7 @@ pub(super) async fn put(
         let reading = source::read(file, &whole.raw.plain()?);
         let problems: Vec<Value> = reading.problems.into_iter().map(problem).collect();
         let Some(definition) = reading.definition else {
-            let some = match problems.len() {
-                1 => "a problem".to_owned(),
-                several => format!("{several} problems"),
-            };
-            let message = format!("the definition has {some}, and nothing was changed");
-            return Err(ApiError::unfit("bad_definition", message).problems(problems));
+            return Err(bad_definition(problems));
         };
         let command = Command::Put { definition: Box::new(definition) };
         let record = record(&key, caller, id, expect, command);
@@ -69,8 +64,17 @@ pub(super) async fn put(
     .await
 }
 
+pub(super) fn bad_definition(problems: Vec<Value>) -> ApiError {
+    let some = match problems.len() {
+        1 => "a problem".to_owned(),
+        several => format!("{several} problems"),
+    };
+    let message = format!("the definition has {some}, and nothing was changed");
+    ApiError::unfit("bad_definition", message).problems(problems)
+}
+
 /// Behind the API there is no file, only lines.
-fn problem(mut problem: Problem) -> Value {
+pub(super) fn problem(mut problem: Problem) -> Value {
     problem.file.clear();
     serde_json::to_value(problem).expect("a problem is JSON")
 }
@@ -133,15 +137,26 @@ pub(super) async fn show(State(app): State<App>, deadline: Deadline, path: InPat
 /// What a verb may need; all of it may be left out.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Given {
+pub(super) struct Given {
     #[serde(default)]
     selection: Selection,
     #[serde(default)]
     keep_held: bool,
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     to: Option<String>,
-    expect: Option<u64>,
-    id: Option<String>,
+    pub(super) expect: Option<u64>,
+    pub(super) id: Option<String>,
+}
+
+/// Lets held users go, parked ones among them.
+pub(super) async fn release(
+    State(app): State<App>,
+    deadline: Deadline,
+    path: InPath,
+    request: Request,
+) -> Answered {
+    let journey = path.journey()?;
+    give(app, deadline, journey, request, |given| Command::Release(given.selection)).await
 }
 
 /// Gives a verb of either dialect.
@@ -153,6 +168,19 @@ pub(super) async fn act(
 ) -> Answered {
     let verb = verb(path.text("verb"))?;
     let journey = path.journey()?;
+    let act = move |Given { selection, keep_held, reason, to, .. }: Given| {
+        Command::Act(Act { verb, selection, keep_held, reason, to })
+    };
+    give(app, deadline, journey, request, act).await
+}
+
+async fn give(
+    app: App,
+    deadline: Deadline,
+    journey: String,
+    request: Request,
+    command: impl FnOnce(Given) -> Command + Send + 'static,
+) -> Answered {
     let caller = Caller::of(request.headers())?;
     let whole = read_given(&app, deadline, request).await?;
     app.blocking(Pool::Operators, deadline, move |app| {
@@ -160,9 +188,8 @@ pub(super) async fn act(
         let Whole { headers, raw, .. } = whole;
         let given = given(&raw.plain()?)?;
         let key = names::key(&headers, given.id.as_deref())?;
-        let Given { selection, keep_held, reason, to, expect, .. } = given;
-        let act = Act { verb, selection, keep_held, reason, to };
-        let record = record(&key, caller, journey, expect, Command::Act(act));
+        let expect = given.expect;
+        let record = record(&key, caller, journey, expect, command(given));
         app.once(key.as_deref(), fingerprint, |service| {
             Ok(taken(&service.command(record, app.command_wait())?, Vec::new()))
         })
@@ -174,7 +201,7 @@ fn verb(text: &str) -> Result<Verb, ApiError> {
     text.parse().map_err(|_| {
         let all = Verb::ALL.map(Verb::as_str).join(", ");
         let message = format!(
-            "{} is no verb; the verbs are {all}; besides them there are preview and entries",
+            "{} is no verb; the verbs are {all}; besides them there are release, preview and entries",
             shown(text)
         );
         ApiError::absent("unknown_verb", message)
@@ -182,7 +209,7 @@ fn verb(text: &str) -> Result<Verb, ApiError> {
 }
 
 /// The body of a verb may be empty, and then needs no type.
-async fn read_given(app: &App, deadline: Deadline, request: Request) -> Result<Whole, ApiError> {
+pub(super) async fn read_given(app: &App, deadline: Deadline, request: Request) -> Result<Whole, ApiError> {
     let typed = body::media_type(request.headers(), &[JSON]);
     let whole = Whole::read(app, deadline.0, request).await?;
     if !whole.raw.bytes.is_empty() {
@@ -191,7 +218,7 @@ async fn read_given(app: &App, deadline: Deadline, request: Request) -> Result<W
     Ok(whole)
 }
 
-fn given(bytes: &[u8]) -> Result<Given, ApiError> {
+pub(super) fn given(bytes: &[u8]) -> Result<Given, ApiError> {
     if bytes.trim_ascii().is_empty() {
         return Ok(Given::default());
     }

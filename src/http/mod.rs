@@ -13,6 +13,8 @@
 //! | `GET /v1/journeys`, `GET /v1/journeys/ID` | state, both gates, counts, allowed verbs |
 //! | `PUT /v1/journeys/ID` | a definition, `application/toml` or `application/json`; `?expect=REVISION` |
 //! | `POST /v1/journeys/ID/VERB` | `{selection, keep_held, reason, to, expect, id}`, all optional |
+//! | `POST /v1/journeys/ID/release` | `{selection, expect, id}`: lets the held go, those parked among them |
+//! | `PUT`, `GET`, `DELETE /v1/journeys/ID/unsaved` | the caller's unsaved edit of a draft, whole or not |
 //! | `POST /v1/journeys/ID/preview` | `{selection}`: how many a release would let go |
 //! | `POST /v1/journeys/ID/entries` | `{user, properties, id}` |
 //! | `DELETE /v1/journeys/ID/users/USER` | takes a user out of a journey |
@@ -41,6 +43,7 @@ mod app;
 mod intake;
 mod people;
 mod journeys;
+mod unsaved;
 mod list;
 mod look;
 mod server;

@@ -571,11 +571,13 @@ fn behind_has_record_time<B: Bench>(bench: &mut B) {
     let now = Timestamp(at.0 + 800_000);
     until(&mut worker, |worker| worker.complete_until(0, now) == at);
     assert!(!worker.caught_up(0));
+    assert!(worker.unread(0) >= 1, "what is accepted and not polled is unread");
     assert_eq!(worker.complete_until(0, now), at, "behind: the time of what was read");
     texts(&mut worker, 1, 10);
     until(&mut worker, |worker| worker.complete_until(0, now) > at);
     assert!(worker.complete_until(0, now) > at, "caught up: the time now");
     assert!(worker.caught_up(0));
+    assert_eq!(worker.unread(0), 0, "nothing is unread when all was polled");
 }
 
 /// Looks after the shards until something holds that a twin may have to ask for elsewhere; then it is for the

@@ -118,6 +118,12 @@ pub trait Journal: Send {
     /// Whether nothing was unread when this was last looked at.
     fn caught_up(&self, shard: Shard) -> bool;
 
+    /// At least how many events of the shard's log are accepted and were not polled yet. A journal that cannot
+    /// count them says 1 while there are any.
+    fn unread(&self, shard: Shard) -> u64 {
+        u64::from(!self.caught_up(shard))
+    }
+
     /// Commits everything in `tx`, or nothing, and returns when it is as durable as the settings ask.
     ///
     /// Refused, among others: a shard of another owner, a `seq` that does not follow, a position that goes

@@ -97,7 +97,8 @@ metrics! {
     /// Inputs whose handling panicked; a bug. The input was rejected with its bytes, or its user parked.
     PANICS "panics" Counter, "inputs", WORKER, "any";
 
-    /// Events that are accepted and not yet read.
+    /// Events that are accepted and not yet read, as far as the journal can count them, and lines of followed
+    /// files that wait.
     EVENTS_UNREAD "events_unread" Gauge, "events", WORKER, "growing for 5 min";
     /// Users who are known: in a journey, or remembered for re-entry or their traits.
     USERS "users" Gauge, "users", WORKER, "";
@@ -126,8 +127,11 @@ metrics! {
     JOURNEY_MOVED_OUT "journey_moved_out" Counter, "enrollments", VERSION, "";
     /// Enrollments that wait for an event, a time or nothing in particular.
     JOURNEY_WAITING "journey_waiting" Gauge, "enrollments", VERSION, "";
-    /// Enrollments that fell due under a held gate.
+    /// Enrollments that fell due under a held gate, or are parked.
     JOURNEY_HELD "journey_held" Gauge, "enrollments", VERSION, "";
+    /// Enrollments that are held because a failure parked them, until an operator releases them; counted in
+    /// journey_held too.
+    JOURNEY_PARKED "journey_parked" Gauge, "enrollments", VERSION, "above 0: look, then `ctl release`";
     /// Enrollments past the gate of a send whose own rate still holds the message back.
     JOURNEY_AT_SEND "journey_at_send" Gauge, "enrollments", VERSION, "growing: the node's rate is too low";
     /// Enrollments of a stopped journey that have not left yet.

@@ -29,12 +29,13 @@ pub(super) struct Snapshot {
 /// A number of a journey's version, and the metric that shows it.
 type Column = (&'static Metric, fn(&JourneyCounts) -> u64);
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     (&names::JOURNEY_ENTERED, |c| c.entered),
     (&names::JOURNEY_MOVED_IN, |c| c.moved_in),
     (&names::JOURNEY_MOVED_OUT, |c| c.moved_out),
     (&names::JOURNEY_WAITING, |c| c.waiting),
     (&names::JOURNEY_HELD, |c| c.held),
+    (&names::JOURNEY_PARKED, |c| c.parked),
     (&names::JOURNEY_AT_SEND, |c| c.at_send),
     (&names::JOURNEY_DRAINING, |c| c.draining),
     (&names::JOURNEY_CONVERTED, |c| c.converted),

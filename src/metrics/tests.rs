@@ -104,6 +104,7 @@ fn every_term_counts_in_the_conservation_identity() {
         moved_out: 1,
         waiting: 2,
         held: 1,
+        parked: 1,
         at_send: 1,
         draining: 1,
         converted: 9,

@@ -22,6 +22,8 @@ pub struct JourneyCounts {
     pub waiting: u64,
     /// Now held.
     pub held: u64,
+    /// Of the held, those parked.
+    pub parked: u64,
     /// Now at send.
     pub at_send: u64,
     /// Now draining.
@@ -55,6 +57,7 @@ impl JourneyCounts {
             moved_out,
             waiting,
             held,
+            parked,
             at_send,
             draining,
             converted,
@@ -67,6 +70,7 @@ impl JourneyCounts {
         self.moved_out += moved_out;
         self.waiting += waiting;
         self.held += held;
+        self.parked += parked;
         self.at_send += at_send;
         self.draining += draining;
         self.converted += converted;

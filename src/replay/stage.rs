@@ -281,7 +281,11 @@ impl Stage {
         let (role, what) = match &command {
             Command::Act(act) => (act.verb.role(), act.verb.to_string()),
             Command::Put { .. } => (Role::Operator, "put".to_owned()),
+            Command::KeepEdit { .. } | Command::SaveEdit { .. } | Command::DropEdit => {
+                (Role::Operator, "an edit".to_owned())
+            }
             Command::List(_) | Command::Grant(_) => (Role::Operator, "list".to_owned()),
+            Command::Release(_) => (Role::Operator, "release".to_owned()),
         };
         let offset = self.offset;
         self.offset += 1;

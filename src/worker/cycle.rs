@@ -18,6 +18,7 @@ use super::feed::Lines;
 use super::lists::Cursor;
 use super::open::{OnProgress, Restoring, Ticket};
 use super::owned::{Owned, number_of};
+use super::poison::{Panicked, Strike};
 use super::settle::Settled;
 use crate::engine::restore::RestoreError;
 use crate::engine::{Setup, Shard};
@@ -25,9 +26,6 @@ use crate::journal::{Batch, ControlLog, Journal, JournalError, Source, Transacti
 use crate::journey::catalog::JourneyIndex;
 use crate::metrics::WorkerMetrics;
 use crate::model::{Interval, Timestamp};
-
-/// How often an input may panic before it is a dead letter.
-pub(super) const PANICS_MAX: u32 = 2;
 
 /// How a worker's shards are set up, and what one turn may do in each.
 #[derive(Clone, Debug)]
@@ -91,8 +89,25 @@ pub enum Failure {
         /// Where the log ends.
         end: u64,
     },
-    /// A bug of ours that no single input can be blamed for.
-    #[error("shard {shard} panicked twice at {what}, which no input can be blamed for; this is a bug")]
+    /// A bug of ours: enrollments were lost or made up (I13). Nothing of the turn is committed.
+    #[error(
+        "shard {shard}: the counts of journey {journey:?}, version {version}, do not add up: {identity}; this is \
+         a bug, and nothing that led to it was committed"
+    )]
+    NotConserved {
+        /// The shard.
+        shard: u16,
+        /// The journey's id.
+        journey: String,
+        /// The version.
+        version: u32,
+        /// Both sides of the identity.
+        identity: String,
+    },
+    /// A bug of ours that no single input can be blamed for, and no parked user cures.
+    #[error(
+        "shard {shard} panicked again and again at {what}, which no input can be blamed for; this is a bug"
+    )]
     Panicked {
         /// The shard.
         shard: u16,
@@ -133,17 +148,6 @@ pub struct Turn {
     /// must have been read before records can be taken.
     pub next_wake: Option<Timestamp>,
 }
-
-/// An input that panicked, and how often.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Strike {
-    pub(super) shard: u16,
-    pub(super) place: Option<(u8, u64)>,
-    pub(super) count: u32,
-}
-
-/// Some input panicked: the turn is over.
-pub(super) struct Panicked;
 
 /// The shards of one worker, its journal, and what waits to be taken.
 #[derive(Debug)]
@@ -259,6 +263,13 @@ impl<J: Journal> Cycle<J> {
         self.owned.iter().map(|owned| (owned.number, &owned.shard))
     }
 
+    /// How many events are accepted and not yet read, as far as the journal knows, and how many lines wait.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        let accepted: u64 = self.owned.iter().map(|owned| self.journal.unread(owned.number)).sum();
+        accepted + self.lines_waiting() as u64
+    }
+
     /// How far each list is that a shard takes: the shard, the journey, the cursor.
     pub fn lists(&self) -> impl Iterator<Item = (u16, JourneyIndex, Cursor)> {
         self.owned
@@ -288,7 +299,11 @@ impl<J: Journal> Cycle<J> {
         let (mut turn, started) = (Turn::default(), Instant::now());
         self.metrics.counters.cycles += 1;
         // 1. Epochs, between two inputs. Their commit is their acknowledgement, and a shard's first one.
-        if self.decide(&mut turn, |cycle, turn| cycle.take_steps(now, turn))?.is_err() {
+        let taken = self.decide(&mut turn, |cycle, turn| {
+            cycle.park_poison()?;
+            cycle.take_steps(now, turn)
+        })?;
+        if taken.is_err() {
             return Ok(self.end(turn));
         }
         if turn.epochs || self.owned.iter().any(|owned| owned.opening) {
@@ -357,8 +372,8 @@ impl<J: Journal> Cycle<J> {
         self.metrics.counters.panics += 1;
         turn.more = true;
         let Some(strike) = self.strikes.last() else { return Ok(()) };
-        if strike.place.is_none() && strike.count >= PANICS_MAX {
-            return Err(Failure::Panicked { shard: strike.shard, what: "a timer, a release or an epoch" });
+        if strike.is_hopeless() {
+            return Err(Failure::Panicked { shard: strike.shard, what: strike.place.what() });
         }
         tracing::error!(shard = strike.shard, place = ?strike.place, count = strike.count,
             "a decision panicked, which is a bug; the shard is read anew from its last commit");

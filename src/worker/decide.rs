@@ -2,14 +2,14 @@
 //!
 //! Kinds of the accepted log and their JSON: an event is a Segment message; `enter` and `row` are
 //! `{"journey", "user", "properties"}`, a receipt `{"kind", "user", "journey", "version", "node"}`, a removal
-//! `{"journey", "user"}`, a deletion `{"user"}`, a failure `{"journey"}`.
+//! `{"journey", "user"}`, a deletion `{"user"}`, a failure `{"journey", "user"}`, whose user may be left out.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::engine::{Body, Entry, Receipt};
+use crate::engine::{Body, Charge, Entry, Receipt};
 use crate::ingest;
 use crate::journal::Kind;
 use crate::model::Event;
@@ -79,6 +79,8 @@ pub struct DeleteForm<'a> {
 pub struct FailureForm<'a> {
     #[serde(borrow)]
     journey: Cow<'a, str>,
+    #[serde(borrow, default)]
+    user: Option<Cow<'a, str>>,
 }
 
 /// Why a record is a dead letter: a stable code, and a sentence.
@@ -125,7 +127,20 @@ impl Decoded<'_> {
             Self::Receipt(form) => Some(&form.user),
             Self::Remove(form) => Some(&form.user),
             Self::Delete(form) => Some(&form.user),
-            Self::Failure(_) | Self::Nothing => None,
+            Self::Failure(form) => form.user.as_deref(),
+            Self::Nothing => None,
+        }
+    }
+
+    /// The one journey that it names, if it names one.
+    #[must_use]
+    pub fn journey(&self) -> Option<&str> {
+        match self {
+            Self::Entry(_, form) => Some(&form.journey),
+            Self::Receipt(form) => Some(&form.journey),
+            Self::Remove(form) => Some(&form.journey),
+            Self::Failure(form) => Some(&form.journey),
+            Self::Event(_) | Self::Delete(_) | Self::Nothing => None,
         }
     }
 
@@ -148,7 +163,9 @@ impl Decoded<'_> {
             }),
             Self::Remove(form) => Body::Remove { journey: &form.journey, user: &form.user },
             Self::Delete(form) => Body::Delete { user: &form.user },
-            Self::Failure(form) => Body::Failure { journey: &form.journey },
+            Self::Failure(form) => {
+                Body::Failure(Charge { journey: &form.journey, user: form.user.as_deref() })
+            }
             Self::Nothing => Body::Skip,
         }
     }

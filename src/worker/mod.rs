@@ -12,6 +12,9 @@ pub mod cycle;
 mod take;
 mod settle;
 mod owned;
+mod poison;
+#[cfg(test)]
+mod tests;
 pub mod decide;
 pub mod open;
 mod moving;

@@ -96,7 +96,9 @@ impl Publisher {
             (users, timers) = (users + known, timers + inside);
             window = window.min(shard.duplicate_window().as_millis() / 1000);
         }
+        let unread = cycle.unread();
         let gauges = &mut cycle.metrics.gauges;
+        gauges.events_unread = unread;
         (gauges.users, gauges.timers) = (users as u64, timers as u64);
         gauges.duplicate_window_secs = window;
     }
@@ -138,6 +140,7 @@ fn line_of(
         moved_out: counts.moved_out,
         waiting: counts.waiting,
         held: counts.held,
+        parked: counts.parked,
         at_send: counts.at_send,
         draining: counts.draining,
         converted: counts.converted,

@@ -24,6 +24,7 @@ use crate::control::service::{
 };
 use crate::control::statistics::{Asked, NodesNow, Report};
 use crate::control::story::StoryView;
+use crate::control::unsaved::Unsaved;
 use crate::control::{Command, Lineage, Manifest, Record, Refused};
 use crate::engine::hold::Preview;
 use crate::engine::journey_state::RefusalReason;
@@ -400,6 +401,10 @@ impl<L: Log> Service for Running<L> {
         let fold = folded.desk.fold();
         let lineages = fold.registry().lineages().iter().enumerate();
         lineages.map(|(number, lineage)| self.view(fold, number, lineage)).collect()
+    }
+
+    fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved> {
+        self.with_fold(|fold| fold.registry().get(journey)?.unsaved.get(actor).cloned())
     }
 
     fn preview(&self, journey: &str, selection: &Selection) -> Result<Option<Preview>, Unavailable> {

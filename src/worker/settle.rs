@@ -6,7 +6,10 @@
 use std::time::{Duration, Instant};
 
 use super::cycle::{Cycle, Failure, Turn};
+use super::owned::Owned;
+use crate::engine::statistics::Statistics;
 use crate::journal::{CommitError, Journal, JournalError, ShardCommit};
+use crate::journey::catalog::PlanIndex;
 use crate::metrics::Stage;
 use crate::model::Timestamp;
 
@@ -31,10 +34,9 @@ impl<J: Journal> Cycle<J> {
         // 1. Every shard with something to say writes its part.
         self.tx.begin(now);
         for owned in self.owned.iter_mut().filter(|owned| owned.is_dirty()) {
-            for plan in owned.lay(&mut self.tx) {
-                let plan = owned.shard.catalog().plan(plan);
-                tracing::error!(journey = %plan.journey, version = plan.version, shard = owned.number,
-                    "enrollments were lost or made up: the counts are not conserved, which is a bug");
+            // What does not add up is not committed: a restart begins where it still did.
+            if let Some(&plan) = owned.lay(&mut self.tx).first() {
+                return Err(not_conserved(owned, plan));
             }
         }
         if self.tx.is_empty() {
@@ -108,6 +110,8 @@ impl<J: Journal> Cycle<J> {
             turn.sends += part.sends.len() as u64;
             turn.budget_spent.append(&mut owned.effects.budget_spent);
             owned.keep();
+            let (shard, number) = (&owned.shard, owned.number);
+            self.strikes.retain(|strike| strike.shard != number || strike.outlasts(shard));
         }
         turn.committed = true;
         self.metrics.counters.commits += 1;
@@ -142,4 +146,11 @@ impl<J: Journal> Cycle<J> {
         self.gain(&[shard])?;
         self.undo()
     }
+}
+
+fn not_conserved(owned: &Owned, plan: PlanIndex) -> Failure {
+    let of = owned.shard.catalog().plan(plan);
+    let identity = owned.shard.statistics(plan).map(Statistics::identity).unwrap_or_default();
+    let (journey, version) = (of.journey.to_string(), of.version);
+    Failure::NotConserved { shard: owned.number, journey, version, identity }
 }

@@ -20,6 +20,7 @@ use crate::control::service::{
 };
 use crate::control::statistics::Report;
 use crate::control::story::StoryView;
+use crate::control::unsaved::Unsaved;
 use crate::engine::hold::Preview;
 use crate::journal::{Append, Log};
 use crate::metrics::Hub;
@@ -139,6 +140,10 @@ impl<L: Log> Service for Stage<L> {
             State::Off(_, journeys) => return journeys.clone(),
         };
         running.journeys()
+    }
+
+    fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved> {
+        self.running().ok()?.unsaved(journey, actor)
     }
 
     fn preview(&self, journey: &str, selection: &Selection) -> Result<Option<Preview>, Unavailable> {

@@ -190,10 +190,14 @@ fn fail<L: Log>(running: &Running<L>, journey: JourneyIndex) {
     }) else {
         return;
     };
-    tracing::error!(journey = id, "the journey's failure budget is spent");
     if !knows {
+        tracing::error!(
+            journey = id,
+            "the journey's failure budget is spent; whoever fails is parked until released"
+        );
         return;
     }
+    tracing::error!(journey = id, "the journey's failure budget is spent");
     let reason = Some("its failure budget is spent".to_owned());
     let act = Act { reason, ..Act::from(Verb::Fail) };
     if let Err(error) = command(running, format!("fail/{id}/{revision}"), &id, Command::Act(act)) {

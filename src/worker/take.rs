@@ -6,11 +6,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cycle::{Cycle, Failure, PANICS_MAX, Panicked, Strike, Turn};
+use super::cycle::{Cycle, Failure, Turn};
 use super::decide::{self, Bad, Decoded};
 use super::feed::Lines;
 use super::lists::Cursor;
 use super::owned::{LISTS, number_of, source_of};
+use super::poison::{self, Blame, Panicked, Place};
 use crate::engine::{Body, Input, Outcome, Record, Shard, WARM_MAX};
 use crate::journal::{Batch, Journal, Kind, Source};
 use crate::journey::catalog::JourneyIndex;
@@ -49,22 +50,14 @@ impl<J: Journal> Cycle<J> {
     }
 
     /// Gives a shard one input.
-    fn feed(&mut self, at: usize, time: Timestamp, input: Input<'_>) -> Result<Outcome, Panicked> {
+    pub(super) fn feed(&mut self, at: usize, time: Timestamp, input: Input<'_>) -> Result<Outcome, Panicked> {
         let owned = &mut self.owned[at];
-        let place = match &input {
-            Input::Record(record) => Some((record.source, record.offset)),
-            _ => None,
-        };
+        let place = Place::of(&input);
         let shard = &mut owned.shard;
         let effects = &mut owned.effects;
         // Whatever a panic leaves behind is thrown away: see `reopen`.
-        catch_unwind(AssertUnwindSafe(|| shard.handle(time, input, effects))).map_err(|_| {
-            let shard = owned.number;
-            let known = self.strikes.iter().position(|s| s.shard == shard && s.place == place);
-            let count = known.map_or(0, |known| self.strikes.swap_remove(known).count);
-            self.strikes.push(Strike { shard, place, count: count + 1 });
-            Panicked
-        })
+        let done = catch_unwind(AssertUnwindSafe(|| shard.handle(time, input, effects)));
+        done.map_err(|_| self.strike(at, place))
     }
 
     pub(super) fn take_steps(&mut self, now: Timestamp, turn: &mut Turn) -> Result<(), Panicked> {
@@ -220,9 +213,8 @@ impl<J: Journal> Cycle<J> {
         kind: Kind,
         bytes: &'a [u8],
     ) -> Result<Decoded<'a>, Bad> {
-        if self.is_poison(self.owned[at].number, source, offset) {
-            let message = "its handling panicked twice, which is a bug of the executor".to_owned();
-            return Err(Bad { code: "panic", message });
+        if self.is_poison(at, source, offset) {
+            return Err(poison::bad());
         }
         decide::decode(kind, bytes)
     }
@@ -236,16 +228,18 @@ impl<J: Journal> Cycle<J> {
         (decoded, bytes): (&Result<Decoded<'_>, Bad>, &[u8]),
         (arrived, now, started): (Timestamp, Timestamp, Instant),
     ) -> Result<(), Panicked> {
-        self.count(at, kind, decoded);
+        let blamed;
         let body = match decoded {
             Ok(decoded) => decoded.body(),
             Err(bad) => {
                 self.owned[at].reject(source_of(source), offset, bad, bytes);
-                Body::Skip
+                blamed = self.blamed(at, (source, offset, kind), bad, bytes);
+                blamed.as_ref().map_or(Body::Skip, Blame::body)
             }
         };
         let outcome = self.feed(at, time, Input::Record(Record { source, offset, body }))?;
         self.metrics.counters.timers_fired += outcome.fired as u64;
+        self.count(at, kind, decoded, outcome.duplicate);
         if kind == Kind::Event {
             self.owned[at].arrived(arrived);
             let waited = Duration::from_millis(now.since(arrived).as_millis());
@@ -254,18 +248,14 @@ impl<J: Journal> Cycle<J> {
         Ok(())
     }
 
-    fn is_poison(&self, shard: u16, source: u8, offset: u64) -> bool {
-        let is_it = |s: &Strike| s.shard == shard && s.place == Some((source, offset));
-        !self.strikes.is_empty() && self.strikes.iter().any(|s| is_it(s) && s.count >= PANICS_MAX)
-    }
-
-    fn count(&mut self, at: usize, kind: Kind, decoded: &Result<Decoded<'_>, Bad>) {
+    fn count(&mut self, at: usize, kind: Kind, decoded: &Result<Decoded<'_>, Bad>, duplicate: bool) {
         let counters = &mut self.metrics.counters;
         match (kind, decoded) {
             (Kind::Event, decoded) => {
                 counters.events_read += 1;
                 match decoded {
                     Err(_) => counters.events_rejected += 1,
+                    Ok(_) if duplicate => counters.events_duplicate += 1,
                     Ok(Decoded::Event(event)) => {
                         let mentioned = self.owned[at].shard.catalog().program(&event.name).is_some();
                         counters.events_decided += u64::from(mentioned);

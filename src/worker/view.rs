@@ -41,6 +41,8 @@ pub struct Counts {
     pub waiting: u64,
     /// Held now.
     pub held: u64,
+    /// How many of the held are parked (G17).
+    pub parked: u64,
     /// Queued by a send node's rate now.
     pub at_send: u64,
     /// Draining now.
@@ -120,6 +122,7 @@ impl Counts {
             moved_out: statistics.total(Flow::MovedOut),
             waiting: statistics.at(Place::Waiting),
             held: statistics.at(Place::Held),
+            parked: statistics.parked(),
             at_send: statistics.at(Place::AtSend),
             draining: statistics.at(Place::Draining),
             converted: statistics.total(Flow::Converted),
@@ -138,6 +141,7 @@ impl Counts {
             moved_out,
             waiting,
             held,
+            parked,
             at_send,
             draining,
             converted,
@@ -150,6 +154,7 @@ impl Counts {
         self.moved_out += moved_out;
         self.waiting += waiting;
         self.held += held;
+        self.parked += parked;
         self.at_send += at_send;
         self.draining += draining;
         self.converted += converted;
@@ -173,6 +178,7 @@ impl Counts {
             moved_out: self.moved_out,
             waiting: self.waiting,
             held: self.held,
+            parked: self.parked,
             at_send: self.at_send,
             draining: self.draining,
             exited: exited.map(|(reason, count)| (reason.as_str().to_owned(), *count)).collect(),

@@ -5,11 +5,11 @@
 //!
 //! `*` is the operator, of the first journey; `*ID` of another one. A verb may be followed by `at NODE`, `from NODE`,
 //! `keep_held`, `to ID`, `as_operator` (of what only the system may), and by `refused` if it must be. Besides verbs there are `tick` (time passes), `release N` (in
-//! a paced world), `list NAME`, `grant A,B` (with `exhausted`), `failure` and `-` (nothing).
+//! a paced world), `let_go` (the operator's release, with `at` or `from`), `list NAME`, `grant A,B` (with `exhausted`), `failure` and `-` (nothing).
 //!
 //! A user's word is an event with properties `name=value`; `ts=h:mm` is the payload's time, `id=` the message id, and
-//! `zone=` the user's zone. `identify`, `enter` (by API), `row` (of a list), `remove`, `delete` and `receipt KIND NODE`
-//! are what they say; `of=ID` names a journey other than the first.
+//! `zone=` the user's zone. `identify`, `enter` (by API), `row` (of a list), `remove`, `delete`, `fails` and `receipt
+//! KIND NODE` are what they say; `of=ID` names a journey other than the first.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -19,7 +19,9 @@ use wayfarer::control::{Act, Command, Fold, Grant, Manifest, Record as ControlRe
 use wayfarer::engine::hold::Preview;
 use wayfarer::engine::journey_state::{JourneyState, RefusalReason};
 use wayfarer::engine::statistics::{ExitReason, Flow, NodeFlow, Place, Statistics};
-use wayfarer::engine::{Body, Effects, Entry, Input, Receipt, Record, Setup, Shard, StateSink, commit};
+use wayfarer::engine::{
+    Body, Charge, Effects, Entry, Input, Receipt, Record, Setup, Shard, StateSink, commit,
+};
 use wayfarer::ingest::decode::decode;
 use wayfarer::journey::definition::Definition;
 use wayfarer::lifecycle::{Role, Verb};
@@ -278,6 +280,7 @@ impl World {
         match what {
             "enter" => self.record(now, user, Body::Enter(entry)),
             "row" => self.record(now, user, Body::Row(entry)),
+            "fails" => self.record(now, user, Body::Failure(Charge { journey, user: Some(user) })),
             "remove" => self.record(now, user, Body::Remove { journey, user }),
             "delete" => self.record(now, user, Body::Delete { user }),
             "receipt" => {
@@ -298,11 +301,17 @@ impl World {
                 let max = words[0].parse().expect("a count");
                 return self.feed_all(now, Input::Release { max });
             }
-            "failure" => return self.record(now, "", Body::Failure { journey }),
+            "failure" => return self.record(now, "", Body::Failure(Charge { journey, user: None })),
             _ => {}
         }
         let answer = match what {
             "list" => self.list(now, journey, words[0]),
+            "let_go" => self.command(
+                now,
+                journey,
+                Command::Release(act_of("resume", words).selection),
+                Role::Operator,
+            ),
             "grant" => {
                 let granted = words[0].split(',').map(|n| n.parse().expect("a count")).collect();
                 let grant = Grant { granted, exhausted: words.contains(&"exhausted") };
@@ -448,6 +457,17 @@ impl World {
     /// How many wait at the first journey's door for a share of its entry limit.
     pub(crate) fn at_door(&self) -> u64 {
         self.journeys(0).map(JourneyState::at_door).sum()
+    }
+
+    /// How many of the first journey's held are parked.
+    pub(crate) fn parked(&self) -> u64 {
+        self.sum(None, Statistics::parked)
+    }
+
+    /// Parks an enrollment of the first shard that is said to have panicked.
+    pub(crate) fn park(&mut self, entry: u64) {
+        let now = self.shards[0].shard.now();
+        self.feed(0, now, Input::Park { entry });
     }
 
     /// How often a failure budget was spent.

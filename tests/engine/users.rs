@@ -255,3 +255,18 @@ fn an_arm_of_an_enrollment_never_changes() {
     );
     assert!(arms.values().any(|rounds| rounds[0] == "A"));
 }
+
+/// G39: of whoever is deleted while a message of theirs is at send nothing is remembered, whatever was to end them.
+#[test]
+fn a_deletion_leaves_no_history_of_whoever_was_leaving_already() {
+    let head = "exit = [{ event = \"buy\", goal = \"bought\" }, { event = \"bye\" }]\n\
+                conversion_window = \"9h\"\nentry = { event = \"add\", reentry = { after_exit = \"9h\" } }";
+    for before in ["", "0:02 u2 bye · "] {
+        let mut world = World::with(&[&journey("clevertap", head, "W send rate = \"1/h\"")]);
+        world
+            .tell(&format!("0:00 u1 add · 0:01 u2 add · {before}0:03 u2 delete · 0:04 u2 buy · 2:00 * tick"));
+        assert_eq!(world.left(), "u1 completed@0:00, u2 deleted@1:00", "{before}");
+        world.tell("2:01 u2 buy · 2:02 u2 add");
+        assert_eq!((world.converted(), world.refused().as_str()), (0, ""), "{before}");
+    }
+}

@@ -178,3 +178,35 @@ fn an_edit_does_not_change_what_is_at_send() {
         world.sends().iter().map(|s| format!("{} r{}", s.user, s.revision)).collect();
     assert_eq!(revisions, ["u1 r1", "u2 r1", "u3 r2"]);
 }
+
+/// G15, G26: a node that a version calls something else is the same node: those in its queue keep their instants, and
+/// whoever comes now waits behind them, so that the rate holds over both names.
+#[test]
+fn a_renamed_send_node_has_one_queue_and_one_rate() {
+    let nodes = |id: &str, rate: &str| format!("{id} send rate = \"{rate}\"");
+    for (rate, sent) in [
+        ("2/h", "u1 W@0:00, u2 W@0:30, u3 W@1:00, u4 N@1:30, u5 N@2:00"),
+        ("1/h", "u1 W@0:00, u2 W@0:30, u3 W@1:00, u4 N@2:00, u5 N@3:00"),
+        ("4/h", "u1 W@0:00, u2 W@0:30, u3 W@1:00, u4 N@1:15, u5 N@1:30"),
+    ] {
+        let mut world = World::with(&[&journey("antsomi", "", &nodes("W", "2/h"))]);
+        world.tell("0:00 u1 add · 0:01 u2 add · 0:02 u3 add · 0:10 * pause");
+        world
+            .put("0:11", &journey("antsomi", "moved = { W = \"N\" }", &nodes("N", rate)))
+            .expect("it is saved");
+        world.tell("0:12 * reactivate · 0:13 u4 add · 0:14 u5 add · 9:00 * tick");
+        assert_eq!(world.sent(), sent, "{rate}");
+    }
+}
+
+/// The same when everybody is out of the queue: the instant that was used last counts under the new name too.
+#[test]
+fn a_renamed_send_node_remembers_its_last_instant() {
+    let mut world = World::with(&[&journey("antsomi", "", "W send rate = \"1/h\"")]);
+    world.tell("0:00 u1 add · 0:00 * pause");
+    world
+        .put("0:00", &journey("antsomi", "moved = { W = \"N\" }", "N send rate = \"1/h\""))
+        .expect("it is saved");
+    world.tell("0:00 * reactivate · 0:00 u2 add · 9:00 * tick");
+    assert_eq!(world.sent(), "u1 W@0:00, u2 N@1:00");
+}

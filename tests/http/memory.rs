@@ -12,6 +12,7 @@ use wayfarer::control::service::{
 };
 use wayfarer::control::statistics::{Asked, Report, Tally};
 use wayfarer::control::story::StoryView;
+use wayfarer::control::unsaved::Unsaved;
 use wayfarer::control::{Fold, Lineage, Mark, Record};
 use wayfarer::engine::hold::Preview;
 use wayfarer::http::{Server, serve};
@@ -156,6 +157,10 @@ impl Service for Memory {
 
     fn journeys(&self) -> Vec<JourneyView> {
         self.state().fold.registry().lineages().iter().map(view).collect()
+    }
+
+    fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved> {
+        self.state().fold.registry().get(journey)?.unsaved.get(actor).cloned()
     }
 
     fn preview(&self, journey: &str, selection: &Selection) -> Result<Option<Preview>, Unavailable> {

@@ -70,6 +70,9 @@ fn a_journey_goes_through_its_life_from_a_shell() {
         assert!(show.contains(line), "{show} lacks {line}");
     }
     done(client, "ctl resume cart-rescue");
+    let released = done(client, "ctl release cart-rescue --from remind");
+    assert!(released.starts_with("release cart-rescue: done, in every shard"), "{released}");
+    assert_eq!(run(client, "ctl release cart-rescue --at nowhere").code, exit::PROBLEM);
     done(client, "ctl clone cart-rescue second");
     done(client, "ctl stop cart-rescue --id the-stop");
     assert_eq!(
@@ -211,4 +214,47 @@ fn what_moved_is_told_by_version_and_bucket_with_who_is_where_now() {
         assert!(ran.err.contains(part), "{line}: {:?} lacks {part:?}", ran.err);
     }
     server.shutdown();
+}
+
+/// CT: each user's unsaved edit of a draft is kept, shown again, dropped or saved; it may be incomplete until then.
+#[test]
+fn an_unsaved_edit_is_kept_for_its_user_until_it_is_saved_or_dropped() {
+    let (server, memory, client) = start(|_| {});
+    done(client, &format!("ctl put {} --actor ann", sample("cart-rescue")));
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let half = file("half.toml", "id = \"cart-rescue\"\nname = \"Half");
+    let whole = fs::read_to_string(sample("cart-rescue")).unwrap();
+    let renamed = file("whole.toml", &format!("name = \"Renamed\"\n{}", without_name(&whole)));
+    let kept = done(client, &format!("ctl keep-edit cart-rescue {half} --actor ann"));
+    assert_eq!(kept, "the edit of cart-rescue is kept, and not saved (epoch 1)\n");
+    assert_eq!(done(client, "ctl show-edit cart-rescue --actor ann"), fs::read_to_string(&half).unwrap());
+    assert_eq!(run(client, "ctl show-edit cart-rescue --actor bob").code, exit::PROBLEM, "it is ann's alone");
+    let refused = run(client, "ctl save cart-rescue --actor ann");
+    assert_eq!(refused.code, exit::PROBLEM);
+    assert!(refused.err.contains("line 2"), "what is missing is said at its line: {}", refused.err);
+    assert_eq!(done(client, "ctl show-edit cart-rescue --actor ann"), fs::read_to_string(&half).unwrap());
+    done(client, &format!("ctl keep-edit cart-rescue {renamed} --actor ann"));
+    done(client, "ctl save cart-rescue --actor bob");
+    let name = || memory.state().fold.registry().get("cart-rescue").unwrap().saved.name.clone();
+    assert_ne!(name().as_deref(), Some("Renamed"), "bob has nothing to save");
+    // Bob's save was a command, and moved the revision on which the edit stood.
+    assert!(run(client, "ctl save cart-rescue --actor ann").err.contains("revision"));
+    done(client, &format!("ctl keep-edit cart-rescue {renamed} --actor ann"));
+    done(client, "ctl save cart-rescue --actor ann");
+    assert_eq!(name().as_deref(), Some("Renamed"));
+    assert_eq!(run(client, "ctl drop-edit cart-rescue --actor ann").code, exit::PROBLEM, "it is saved");
+    done(client, &format!("ctl keep-edit cart-rescue {half} --actor ann"));
+    done(client, "ctl drop-edit cart-rescue --actor ann");
+    assert_eq!(run(client, "ctl show-edit cart-rescue --actor ann").code, exit::PROBLEM);
+    server.shutdown();
+}
+
+/// A definition whose name, if it has one, is taken away.
+fn without_name(text: &str) -> String {
+    text.lines().filter(|line| !line.starts_with("name =")).map(|line| format!("{line}\n")).collect()
 }

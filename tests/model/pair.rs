@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value as Json;
 use wayfarer::control::range::By;
-use wayfarer::control::{Act, Command as Asked, Fold, Manifest, Record as ControlRecord};
-use wayfarer::engine::{Body, Effects, Entry, Input, Receipt, Record, Setup, Shard};
+use wayfarer::control::{Act, Command as Asked, Fold, Grant, Manifest, Record as ControlRecord};
+use wayfarer::engine::journey_state::JourneyState;
+use wayfarer::engine::statistics::Flow;
+use wayfarer::engine::{Body, Charge, Effects, Entry, Input, Receipt, Record, Setup, Shard};
 use wayfarer::ingest::decode::decode;
 use wayfarer::journey::definition::Definition;
 use wayfarer::lifecycle::{Role, Verb};
@@ -44,6 +46,8 @@ pub(crate) struct Pair {
     keys: BTreeSet<String>,
     /// By shard: the hours that it has committed.
     hours: Vec<Records>,
+    /// What the shards were granted of each limited journey.
+    granted: BTreeMap<String, Vec<u64>>,
     /// How many sends, movements and refusals of the reference were compared.
     seen: [usize; 3],
 }
@@ -62,6 +66,7 @@ impl Pair {
             lists: BTreeMap::new(),
             keys: BTreeSet::new(),
             hours: (0..story.shards).map(|_| Records::default()).collect(),
+            granted: BTreeMap::new(),
             seen: [0; 3],
         };
         let midnight = Timestamp(MIDNIGHT);
@@ -110,6 +115,12 @@ impl Pair {
                 self.world.remove_user(now, journey, user)?;
                 self.record(now, user, Body::Remove { journey, user });
             }
+            What::Delete(user) => {
+                self.world.delete_user(now, user);
+                self.record(now, user, Body::Delete { user });
+            }
+            What::Failure(journey, user) => self.fail(now, journey, user.as_deref())?,
+            What::Grant(journey, more) => self.grant(now, journey, more)?,
             What::Receipt(user, of, kind) => {
                 self.world.receipt(now, user, of, *kind);
                 let (journey, node) = (of.journey.as_str(), of.node.as_str());
@@ -137,8 +148,46 @@ impl Pair {
         self.compare()
     }
 
+    /// A failure; what it spends puts a journey into Error at once, as the worker does.
+    fn fail(&mut self, now: Timestamp, journey: &str, user: Option<&str>) -> Compared {
+        let before = self.world.alarms.len();
+        self.world.failure(now, journey, user);
+        self.record(now, user.unwrap_or_default(), Body::Failure(Charge { journey, user }));
+        let name = |number: &u16| self.fold.catalog().journeys[usize::from(*number)].id.to_string();
+        let spent: Vec<String> = self.effects.budget_spent.iter().map(name).collect();
+        oracle::equal("spent budgets", &self.world.alarms[before..].to_vec(), &spent)?;
+        for journey in spent {
+            // Of a dialect without Error both refuse it.
+            self.act(now, &Command { system: true, ..Command::new(&journey, "fail") })?;
+        }
+        Ok(())
+    }
+
+    /// So many more for each shard, but never more than the limit in all.
+    fn grant(&mut self, now: Timestamp, journey: &str, more: &[u64]) -> Compared {
+        let catalog = self.fold.catalog();
+        let number = catalog.journey_index(journey).expect("stories are about their journeys");
+        let live = catalog.journeys[usize::from(number)].live;
+        let Some(limit) = live.and_then(|live| catalog.plan(live).entry.limit) else { return Ok(()) };
+        let granted = self.granted.entry(journey.to_owned()).or_insert_with(|| vec![0; more.len()]);
+        let mut left = limit - granted.iter().sum::<u64>();
+        for (granted, more) in granted.iter_mut().zip(more) {
+            let share = left.min(*more);
+            (*granted, left) = (*granted + share, left - share);
+        }
+        let (granted, exhausted) = (granted.clone(), left == 0);
+        self.world.grant(now, journey, &granted, exhausted);
+        let grant = Asked::Grant(Grant { granted, exhausted });
+        self.control(now, journey, grant, Role::System)
+    }
+
     fn act(&mut self, now: Timestamp, command: &Command) -> Compared {
         let by_reference = self.world.act(now, command);
+        if command.verb == "release" {
+            let release = Asked::Release(command.selection.clone());
+            let by_engine = self.control(now, &command.journey, release, Role::Operator);
+            return same_answer("release", &by_reference, &by_engine);
+        }
         let act = Act {
             selection: command.selection.clone(),
             keep_held: command.keep_held,
@@ -219,7 +268,33 @@ impl Pair {
         }
         self.compare_effects()?;
         oracle::states(&self.world, self.fold.catalog(), &self.shards.iter().collect::<Vec<_>>())?;
+        self.compare_doors()?;
         self.commit()
+    }
+
+    /// Nobody is lost at a door, and no more have entered than the limit says, over all shards and versions (G26).
+    fn compare_doors(&self) -> Compared {
+        let catalog = self.fold.catalog();
+        for (number, journey) in (0..).zip(&catalog.journeys) {
+            let at_door = |shard: &Shard| shard.journey(number).map_or(0, JourneyState::at_door);
+            let waiting: u64 = self.shards.iter().map(at_door).sum();
+            oracle::equal(
+                &format!("the door of {}", journey.id),
+                &self.world.at_door(&journey.id),
+                &waiting,
+            )?;
+            let Some(limit) = journey.live.and_then(|live| catalog.plan(live).entry.limit) else { continue };
+            let plans = (0..catalog.plan_count() as u16).filter(|&plan| catalog.journey_of(plan) == number);
+            let entered = |plan| {
+                let of = self.shards.iter().filter_map(move |shard| shard.statistics(plan));
+                of.map(|statistics| statistics.total(Flow::Entered)).sum::<u64>()
+            };
+            let entered: u64 = plans.map(entered).sum();
+            if entered > limit {
+                return Err(format!("{entered} have entered {}, whose limit is {limit}", journey.id));
+            }
+        }
+        Ok(())
     }
 
     fn compare_effects(&mut self) -> Compared {

@@ -49,9 +49,16 @@ fn the_engine_does_what_the_reference_does_and_every_rule_is_met() {
     let met = MET.take();
     let silent: Vec<_> = RULES.iter().filter(|rule| met.get(*rule).is_none_or(|&n| n == 0)).collect();
     assert_eq!(silent, Vec::<&&str>::new(), "stories that meet not every rule prove nothing");
+    for met_here in ["repeat", "parked"] {
+        assert!(met.get(met_here).is_some_and(|&n| n > 0), "no story met: {met_here}");
+    }
 }
 
 #[test]
 fn three_shards_do_together_what_the_reference_does() {
     tell_all(200, 3);
+    let met = MET.take();
+    for met_here in ["G26", "door", "parked", "repeat"] {
+        assert!(met.get(met_here).is_some_and(|&n| n > 0), "no story met: {met_here}");
+    }
 }

@@ -23,15 +23,17 @@ pub(crate) fn states(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Com
 
 fn places(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Compared {
     let mut by_reference: BTreeMap<(String, String, &str), u64> = BTreeMap::new();
-    for ((journey, _, _), (node, position)) in world.positions() {
+    let parked = world.parked();
+    for (key, (node, position)) in world.positions() {
         let place = match position {
+            Position::Waiting { .. } | Position::Parked { .. } if parked.contains(&key) => Place::Held,
             Position::Waiting { .. } | Position::Parked { .. } => Place::Waiting,
             Position::Held { .. } => Place::Held,
             Position::AtSend { .. } => Place::AtSend,
             Position::Draining { .. } => Place::Draining,
             Position::Ended { .. } => continue,
         };
-        *by_reference.entry((journey, node.unwrap_or_default(), place.as_str())).or_default() += 1;
+        *by_reference.entry((key.0, node.unwrap_or_default(), place.as_str())).or_default() += 1;
     }
     let mut by_engine = BTreeMap::new();
     for plan in 0..catalog.plan_count() as u16 {
@@ -100,6 +102,7 @@ fn counts(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Compared {
             counts.converted += statistics.total(Flow::Converted);
             counts.waiting += statistics.at(Place::Waiting);
             counts.held += statistics.at(Place::Held);
+            counts.parked += statistics.parked();
             counts.at_send += statistics.at(Place::AtSend);
             counts.draining += statistics.at(Place::Draining);
             let nodes = 0..catalog.plan(plan).nodes.len() as u16;

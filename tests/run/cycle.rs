@@ -63,6 +63,38 @@ fn events_become_sends_and_what_is_no_event_a_dead_letter() {
 }
 
 #[test]
+fn every_event_that_was_read_was_rejected_or_a_repeat_or_unmentioned_or_decided() {
+    let mut world = world(2);
+    let said = |id: &str, event: &str| {
+        format!(r#"{{"type":"track","userId":"ann","event":"{event}","messageId":"{id}"}}"#)
+    };
+    for (id, event) in [("m1", "Start"), ("m1", "Start"), ("m2", "Else"), ("m2", "Else"), ("m3", "Stop it")] {
+        world.accept(Kind::Event, "ann", said(id, event).as_bytes());
+    }
+    world.accept(Kind::Event, "ann", b"{");
+    world.event("ann", "Start");
+    assert_eq!(world.cycle.unread(), 7);
+    world.settle();
+    let counted = world.cycle.metrics.counters;
+    let parts = [
+        ("rejected", counted.events_rejected, 1),
+        ("repeats", counted.events_duplicate, 1),
+        ("unmentioned", counted.events_unmentioned, 2),
+        ("decided", counted.events_decided, 3),
+    ];
+    for (what, found, expected) in parts {
+        assert_eq!(found, expected, "{what}");
+    }
+    assert_eq!((counted.events_read, world.cycle.unread()), (7, 0));
+    // Outside its window the same message is a new one.
+    world.later(Interval::from_mins(30));
+    world.accept(Kind::Event, "ann", said("m1", "Start").as_bytes());
+    world.settle();
+    let counted = world.cycle.metrics.counters;
+    assert_eq!((counted.events_duplicate, counted.events_decided), (1, 4));
+}
+
+#[test]
 fn a_commit_that_fails_whatever_way_changes_nothing_but_the_time_it_takes() {
     let expected = told(world(4));
     let faults = [

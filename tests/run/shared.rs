@@ -8,8 +8,8 @@ use wayfarer::control::{Act, Command, Manifest, Record};
 use wayfarer::journal::memory::{Memory, Rebalance};
 use wayfarer::journal::{Append, Assignment, ControlLog, Group, Intake, Kind, Log, Stream};
 use wayfarer::lifecycle::{Role, Verb};
-use wayfarer::worker::process::{Process, hub};
 use wayfarer::worker::cycle::{Cycle, Options};
+use wayfarer::worker::process::{Process, hub};
 
 use super::process::{SHARDS, act, event, give, put, settings, until};
 use super::world::{REMINDER, START, stream_of};

@@ -92,6 +92,10 @@ impl Simulation {
                 self.world.remove_user(now, journey, user)?;
                 self.record(now, Kind::Remove, user, &json!({"journey": journey, "user": user}))?;
             }
+            What::Delete(user) => {
+                self.world.delete_user(now, user);
+                self.record(now, Kind::Delete, user, &json!({"user": user}))?;
+            }
             What::Receipt(user, of, kind) => {
                 self.world.receipt(now, user, of, *kind);
                 let receipt = json!({"kind": kind, "user": user, "journey": of.journey, "version": of.version,
@@ -100,8 +104,14 @@ impl Simulation {
             }
             What::Act(command) => return self.act(now, command),
             What::Put(definition) => return self.put(now, definition),
-            // Lists have a pace of their own, and releases that of the workers.
-            What::Row(..) | What::ListEnd(_) | What::Tick | What::Release(_) => return self.rest(now),
+            // Lists have a pace of their own, and releases that of the workers; grants and alarms are the
+            // steward's, who is not among the simulated.
+            What::Row(..)
+            | What::ListEnd(_)
+            | What::Tick
+            | What::Release(_)
+            | What::Failure(..)
+            | What::Grant(..) => return self.rest(now),
         }
         self.unread += 1;
         if self.unread < 6 && !self.dice.once_in(3) {
@@ -120,6 +130,12 @@ impl Simulation {
     fn act(&mut self, now: Timestamp, command: &Command) -> Compared {
         self.catch_up(now)?;
         let by_reference = self.world.act(now, command);
+        if command.verb == "release" {
+            let release = Asked::Release(command.selection.clone());
+            let by_engine = self.control(now, &command.journey, release, Role::Operator)?;
+            same_answer("release", &by_reference, &by_engine)?;
+            return self.rest(now);
+        }
         let act = Act {
             selection: command.selection.clone(),
             keep_held: command.keep_held,

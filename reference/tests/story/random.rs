@@ -67,7 +67,9 @@ fn step(dice: &mut Dice, minute: usize) -> String {
         7..9 => format!("{user} {} cart={}", dice.one_of(&["bye", "buy"]), dice.below(4)),
         9..11 => format!("{user} {}", dice.one_of(&["yes", "no"])),
         11 => dice.one_of(&["list u1", "list u2", "list-end", "api u3"]).to_owned(),
-        12..14 => "tick".to_owned(),
+        12 => "tick".to_owned(),
+        13 if dice.below(3) == 0 => format!("{user} delete"),
+        13 => "tick".to_owned(),
         14 => "* resume from=ask".to_owned(),
         15 => dice
             .one_of(&["* fail system", "* recover system", "* list_processed system", "* close"])

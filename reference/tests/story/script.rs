@@ -57,6 +57,7 @@ impl Play {
                 }
                 ["*", "–", ..] => {}
                 ["*", verb, ref options @ ..] => self.verb(time, verb, options),
+                [user, "delete"] => self.world.delete_user(time, user),
                 [user, event, ref properties @ ..] => {
                     self.world.event(time, &message(user, event, properties));
                 }

@@ -268,6 +268,13 @@ impl Journal for EmbeddedWorker {
         cursor.is_some_and(|cursor| cursor.caught_up)
     }
 
+    fn unread(&self, shard: Shard) -> u64 {
+        let Ok(place) = self.place(shard) else { return 0 };
+        let Some(log) = codec::log_place(Source::Events) else { return 0 };
+        let end = self.shared.store.end_of(shard, log);
+        self.owned[place].cursor.as_ref().map_or(0, |cursor| end.saturating_sub(cursor.next))
+    }
+
     fn commit(&mut self, tx: &Transaction) -> Result<Committed, CommitError> {
         let store = &self.shared.store;
         // 1. What is certainly wrong is refused before anything is written.

@@ -209,6 +209,13 @@ impl Journal for MemoryWorker {
         cursor.is_some_and(|cursor| cursor.caught_up)
     }
 
+    fn unread(&self, shard: Shard) -> u64 {
+        let Ok(inner) = self.memory.living() else { return 0 };
+        let Ok(place) = self.place(&inner, shard) else { return 0 };
+        let end = inner.content.log_end(shard, Source::Events);
+        self.owned[place].cursor.as_ref().map_or(0, |cursor| end.saturating_sub(cursor.seen))
+    }
+
     fn commit(&mut self, tx: &Transaction) -> Result<Committed, CommitError> {
         let mut inner = self.memory.living().map_err(|e| CommitError::Refused { reason: e.to_string() })?;
         let fault = inner.script.commit();

@@ -1,0 +1,201 @@
+//! What a worker does about decisions that panic (protocol 14), and about counts that do not add up (I13).
+
+use std::collections::BTreeMap;
+
+use super::cycle::{Failure, Turn};
+use crate::engine::trap;
+use crate::journal::memory::{CommitFault, FaultPlan, Memory};
+use crate::journal::{Kind, Reject, Stream};
+use crate::lifecycle::Verb;
+use crate::model::Interval;
+
+#[path = "../../tests/run/world.rs"]
+#[allow(dead_code)]
+mod world;
+
+use world::{REMINDER, START, World};
+
+/// One shard, a journey that lets events and the API in, and nobody in a trap.
+fn world_of(definition: &str) -> World<Memory> {
+    trap::set(&[]);
+    let mut world = World::open(Memory::new(1), START);
+    world.publish(&definition.replace("event = \"Start\"", "event = \"Start\"\napi = true"));
+    world.settle();
+    world
+}
+
+fn rejects(world: &World<Memory>) -> Vec<(String, Vec<u8>)> {
+    let read = |bytes: &Vec<u8>| {
+        let reject = Reject::decode(bytes).expect("a dead letter reads back");
+        (reject.code.to_owned(), reject.bytes.to_vec())
+    };
+    world.stream(Stream::Rejects).iter().map(read).collect()
+}
+
+/// The movements of that name, as `user detail`.
+fn moved(world: &World<Memory>, what: &str) -> Vec<String> {
+    let read = |line: &Vec<u8>| -> crate::model::wire::TransitionRecord {
+        serde_json::from_slice(line).expect("a movement reads back")
+    };
+    let all = world.stream(Stream::Transitions);
+    let of = all.iter().map(read).filter(|t| t.what == what);
+    of.map(|t| format!("{} {}", t.user, t.detail.unwrap_or_default())).collect()
+}
+
+#[test]
+fn a_record_that_panics_twice_is_a_dead_letter_with_its_bytes_and_nobody_else_is_affected() {
+    let mut world = world_of(REMINDER);
+    world.event("ann", "Start");
+    world.settle();
+    trap::set(&["bob"]);
+    world.event("bob", "Start");
+    world.event("cid", "Start");
+    world.settle();
+    assert_eq!(world.sends(), ["ann hello", "cid hello"]);
+    let bytes = br#"{"type":"track","userId":"bob","event":"Start"}"#.to_vec();
+    let rejected = rejects(&world);
+    assert_eq!(rejected.iter().map(|(_, bytes)| bytes).collect::<Vec<_>>(), [&bytes]);
+    assert!(rejected[0].0.starts_with("panic: "), "{}", rejected[0].0);
+    assert_eq!(world.cycle.metrics.counters.panics, 2);
+    // It is behind the position: a restart does not meet it again.
+    trap::set(&["bob"]);
+    let now = world.now;
+    drop(world.cycle);
+    let mut world = World::open(world.log.reopen(), now);
+    world.settle();
+    assert_eq!((world.cycle.metrics.counters.panics, rejects(&world).len()), (0, 1));
+}
+
+#[test]
+fn a_poison_record_is_charged_to_the_journey_that_it_names_or_that_was_at_work() {
+    let spends = REMINDER.replace("[entry]", "failure_budget = 1\n[entry]").replace("clevertap", "antsomi");
+    let enter: &[u8] = br#"{"journey":"reminder","user":"bob","properties":{}}"#;
+    let start: &[u8] = br#"{"type":"track","userId":"bob","event":"Start"}"#;
+    for (kind, bytes) in [(Kind::Entry, enter), (Kind::Event, start)] {
+        let mut world = world_of(&spends);
+        trap::set(&["bob"]);
+        world.accept(kind, "bob", bytes);
+        let turns: Vec<Turn> = (0..3).map(|_| world.turn()).collect();
+        let spent: Vec<_> = turns.iter().flat_map(|turn| turn.budget_spent.clone()).collect();
+        assert_eq!(spent, [world.journey("reminder")], "{kind:?}");
+    }
+}
+
+#[test]
+fn a_timer_that_panics_twice_parks_its_user_and_the_others_go_on() {
+    for dialect in ["clevertap", "antsomi"] {
+        let mut world = world_of(&REMINDER.replace("clevertap", dialect));
+        for user in ["ann", "bob", "cid"] {
+            world.event(user, "Start");
+        }
+        world.settle();
+        trap::set(&["bob"]);
+        world.later(Interval::from_mins(11));
+        world.settle();
+        assert_eq!(world.sends()[3..], ["ann again", "cid again"], "{dialect}");
+        assert_eq!(
+            (moved(&world, "parked"), moved(&world, "held")),
+            (vec!["bob panic".into()], vec!["bob ".into()])
+        );
+        assert_eq!(world.cycle.metrics.counters.panics, 2);
+        // Repaired and released, the user goes on where it stood.
+        trap::set(&[]);
+        world.command(
+            "reminder",
+            crate::control::Command::Release(crate::model::input::Selection::All),
+            Vec::new(),
+        );
+        world.settle();
+        assert_eq!(world.sends()[5..], ["bob again"], "{dialect}");
+    }
+}
+
+#[test]
+fn a_record_behind_a_timer_that_panics_is_no_dead_letter() {
+    let mut world = world_of(REMINDER);
+    world.event("bob", "Start");
+    world.settle();
+    trap::set(&["bob"]);
+    world.later(Interval::from_mins(11));
+    world.event("ann", "Start");
+    world.settle();
+    assert_eq!((world.sends(), rejects(&world).len()), (vec!["bob hello".into(), "ann hello".into()], 0));
+    assert_eq!(moved(&world, "parked"), ["bob panic"]);
+}
+
+#[test]
+fn a_release_that_panics_twice_parks_its_user_again() {
+    let mut world = world_of(&REMINDER.replace("clevertap", "antsomi"));
+    for user in ["ann", "bob"] {
+        world.event(user, "Start");
+    }
+    world.settle();
+    world.act("reminder", Verb::Pause);
+    world.settle();
+    world.later(Interval::from_mins(11));
+    world.settle();
+    trap::set(&["ann"]);
+    world.act("reminder", Verb::Reactivate);
+    world.act("reminder", Verb::Resume);
+    world.settle();
+    assert_eq!(world.sends()[2..], ["bob again"]);
+    assert_eq!(moved(&world, "parked"), ["ann panic"]);
+}
+
+#[test]
+fn a_parked_user_whose_release_panics_stays_parked() {
+    let mut world = world_of(REMINDER);
+    world.event("bob", "Start");
+    world.settle();
+    trap::set(&["bob"]);
+    world.later(Interval::from_mins(11));
+    world.settle();
+    let release = || crate::control::Command::Release(crate::model::input::Selection::All);
+    for panics in [4, 6] {
+        world.command("reminder", release(), Vec::new());
+        world.settle();
+        assert_eq!((world.sends().len(), world.cycle.metrics.counters.panics), (1, panics));
+    }
+    trap::set(&[]);
+    world.command("reminder", release(), Vec::new());
+    world.settle();
+    assert_eq!(world.sends(), ["bob hello", "bob again"]);
+}
+
+#[test]
+fn parking_survives_a_commit_that_fails() {
+    for fault in [CommitFault::Refuse, CommitFault::Unknown { committed: false }] {
+        let mut world = world_of(REMINDER);
+        world.event("bob", "Start");
+        world.settle();
+        trap::set(&["bob"]);
+        world.later(Interval::from_mins(11));
+        world.log.set_faults(FaultPlan { commits: BTreeMap::from([(0, fault)]), ..FaultPlan::default() });
+        world.settle();
+        assert_eq!(moved(&world, "parked"), ["bob panic"], "{fault:?}");
+    }
+}
+
+#[test]
+fn what_does_not_add_up_is_not_committed_and_ends_the_worker_with_a_sentence() {
+    let mut world = world_of(REMINDER);
+    world.event("ann", "Start");
+    world.settle();
+    let before = world.digests();
+    world.event("bob", "Start");
+    world.cycle.owned[0].shard.make_somebody_up(0);
+    let failure = match world.cycle.turn(world.now) {
+        Err(failure @ Failure::NotConserved { .. }) => failure.to_string(),
+        other => panic!("{other:?}"),
+    };
+    for part in ["reminder", "version 1", "shard 0", "entered 3", "waiting 2"] {
+        assert!(failure.contains(part), "{part} is not in: {failure}");
+    }
+    // A restart begins where it still added up, and goes on.
+    let now = world.now;
+    drop(world.cycle);
+    let mut world = World::open(world.log.reopen(), now);
+    assert_eq!(world.digests(), before);
+    world.settle();
+    assert_eq!(world.sends(), ["ann hello", "bob hello"]);
+}
