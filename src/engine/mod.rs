@@ -26,6 +26,7 @@ pub mod statistics;
 pub mod journey_state;
 mod scope;
 pub mod page;
+mod touched;
 pub mod commit;
 pub mod cycle;
 pub mod restore;

@@ -15,7 +15,7 @@ pub struct User {
     pub first: u32,
     /// The profile in its byte store, or [`NONE`].
     pub profile: u32,
-    /// Its place among the users that the commit under way touches, or [`NONE`].
+    /// Its number among the users that the commit under way touches, if the entry there says so too.
     pub touched: u32,
 }
 

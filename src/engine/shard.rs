@@ -142,6 +142,7 @@ impl Shard {
             let mut cx = Context { catalog: &self.catalog, effects, scratch: &mut self.scratch };
             outcome.fired = self.state.advance(&mut cx, now, false, usize::MAX).0;
             self.take_epoch(epoch, effects);
+            self.state.keep_pages();
             return outcome;
         }
         let mut cx = Context { catalog: &self.catalog, effects, scratch: &mut self.scratch };
@@ -159,6 +160,7 @@ impl Shard {
             }
             Input::Epoch(_) => {}
         }
+        self.state.keep_pages();
         outcome
     }
 
