@@ -307,8 +307,7 @@ impl State {
         if u.first != NONE || u.profile != NONE {
             return;
         }
-        let id = u.id.to_text(&self.ids);
-        self.index.remove(crate::model::hash::user_hash(&id), |handle| handle == user);
+        self.index.remove(u.id.hash(&self.ids), |handle| handle == user);
         u.id.free(&mut self.ids);
         self.users.remove(user);
     }
