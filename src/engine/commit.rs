@@ -132,6 +132,7 @@ impl Shard {
 
     /// The commit is known to have happened: what was before is forgotten, and users who left nothing behind are gone.
     pub fn committed(&mut self) {
+        self.scratch.ahead.clear();
         let state = &mut self.state;
         let mut interval = std::mem::take(&mut state.interval);
         interval.seq += 1;
@@ -156,6 +157,7 @@ impl Shard {
 
     /// The commit is known not to have happened, or its inputs are to be taken again: everything is as it was.
     pub fn undo(&mut self) {
+        self.scratch.ahead.clear();
         let mut interval = std::mem::take(&mut self.state.interval);
         let Some(before) = interval.before.take() else {
             self.state.interval = interval;
