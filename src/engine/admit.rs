@@ -305,9 +305,9 @@ impl State {
     /// Makes a user known.
     pub(super) fn create_user(&mut self, id: &str) -> u32 {
         let packed = UserId::new(id, &mut self.ids);
-        let handle = self.users.insert(User { id: packed, first: NONE, profile: NONE, touched: NONE });
+        let handle = self.users.insert(User::new(packed));
         let (users, ids) = (&self.users, &self.ids);
-        self.index.insert(user_hash(id), handle, |h| user_hash(&users[h].id.to_text(ids)));
+        self.index.insert(user_hash(id), handle, |h| users[h].id.hash(ids));
         handle
     }
 

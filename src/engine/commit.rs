@@ -1,9 +1,8 @@
 //! Between two commits: what was touched, how it looked before, and what the commit writes.
 //!
-//! The page of a user is encoded when it is touched first. That pays twice: for the digest, and for the undo that an
-//! unknown outcome of the commit needs. A commit that is known to have happened forgets the old pages.
-
-use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
+//! The page of a user is encoded when it is touched first: see [`super::touched`]. That pays twice: for the digest, and
+//! for the undo that an unknown outcome of the commit needs. A commit that is known to have happened forgets the old
+//! pages.
 
 use super::cycle::Cycle;
 use super::flows::Flows;
@@ -14,7 +13,7 @@ use super::profile::Profile;
 use super::shard::{Context, Shard, State};
 use super::statistics::{Statistics, expired};
 use super::storage::NONE;
-use super::warm::WARM_MAX;
+use super::touched::Touched;
 use crate::journey::catalog::{Catalog, JourneyIndex, PlanIndex};
 use crate::model::Timestamp;
 
@@ -69,18 +68,10 @@ pub struct Committing {
     pub not_conserved: Vec<PlanIndex>,
 }
 
-#[derive(Debug)]
-struct Touched {
-    user: u32,
-    /// Where the page before lies; empty if there was none.
-    before: (usize, usize),
-}
-
 /// What happened since the last commit.
 #[derive(Debug, Default)]
 pub(super) struct Interval {
-    touched: Vec<Touched>,
-    pages: Vec<u8>,
+    pub(super) touched: Touched,
     journeys: Vec<(JourneyIndex, Kept)>,
     /// By plan: the statistics as they were committed last. Valid for the numbers in `counted`.
     statistics: Vec<Statistics>,
@@ -90,7 +81,6 @@ pub(super) struct Interval {
     expired_hours: Vec<(PlanIndex, Timestamp)>,
     pub(super) cycle: Cycle,
     before: Option<Before>,
-    key: Vec<u8>,
     page: Vec<u8>,
     pub(super) seq: u64,
     pub(super) digest: u128,
@@ -146,9 +136,9 @@ impl Shard {
     /// [`Shard::undo`].
     pub fn commit(&mut self, sink: &mut dyn StateSink) -> Committing {
         let state = &mut self.state;
+        let added = state.write_pages(sink);
         let mut interval = std::mem::take(&mut state.interval);
-        interval.pending_digest = interval.digest;
-        state.write_pages(&mut interval, sink);
+        interval.pending_digest = interval.digest.wrapping_add(added);
         state.write_journeys(&mut interval, sink);
         let not_conserved = state.write_statistics(&mut interval, sink);
         state.write_duplicates(&mut interval, sink);
@@ -162,16 +152,16 @@ impl Shard {
 
     /// The commit is known to have happened: what was before is forgotten, and users who left nothing behind are gone.
     pub fn committed(&mut self) {
+        self.scratch.ahead.clear();
         let state = &mut self.state;
         let mut interval = std::mem::take(&mut state.interval);
         interval.seq += 1;
         interval.digest = interval.pending_digest;
         interval.duplicates = std::mem::take(&mut interval.pending_duplicates);
-        for touched in interval.touched.drain(..) {
-            state.users[touched.user].touched = NONE;
-            state.forget_if_empty(touched.user);
+        for user in interval.touched.emptied() {
+            state.forget_if_empty(user);
         }
-        interval.pages.clear();
+        interval.touched.clear();
         for (journey, _) in interval.journeys.drain(..) {
             state.journeys[usize::from(journey)].dirty = false;
         }
@@ -188,6 +178,7 @@ impl Shard {
 
     /// The commit is known not to have happened, or its inputs are to be taken again: everything is as it was.
     pub fn undo(&mut self) {
+        self.scratch.ahead.clear();
         let mut interval = std::mem::take(&mut self.state.interval);
         let Some(before) = interval.before.take() else {
             self.state.interval = interval;
@@ -195,18 +186,16 @@ impl Shard {
         };
         let state = &mut self.state;
         state.dedupe.undo();
-        for touched in interval.touched.drain(..).rev() {
-            state.users[touched.user].touched = NONE;
-            state.clear_user(touched.user);
-            let page = &interval.pages[touched.before.0..touched.before.1];
+        for (user, page) in interval.touched.before().rev() {
+            state.clear_user(user);
             if page.is_empty() {
-                state.forget_if_empty(touched.user);
+                state.forget_if_empty(user);
             } else {
-                let read = state.read_page(touched.user, page);
+                let read = state.read_page(user, page);
                 debug_assert!(read.is_ok(), "a page that was just written reads back");
             }
         }
-        interval.pages.clear();
+        interval.touched.clear();
         for (journey, kept) in interval.journeys.drain(..) {
             state.journeys[usize::from(journey)].set_kept(kept);
         }
@@ -247,28 +236,7 @@ impl Shard {
     }
 }
 
-/// A user's share of the digest.
-pub(super) fn page_digest(key: &[u8], page: &[u8]) -> u128 {
-    let mut hash = Xxh3::with_seed(0x57_41_59_10);
-    hash.update(key);
-    let key = hash.digest();
-    xxh3_128_with_seed(page, key)
-}
-
 impl State {
-    /// A user's page is about to change: keeps it, once an interval.
-    pub(super) fn touch(&mut self, user: u32) {
-        if self.users[user].touched != NONE {
-            return;
-        }
-        self.users[user].touched = self.interval.touched.len() as u32;
-        let mut pages = std::mem::take(&mut self.interval.pages);
-        let start = pages.len();
-        self.encode_page(user, &mut pages);
-        self.interval.touched.push(Touched { user, before: (start, pages.len()) });
-        self.interval.pages = pages;
-    }
-
     pub(super) fn touch_journey(&mut self, journey: JourneyIndex) {
         let state = &mut self.journeys[usize::from(journey)];
         if !std::mem::replace(&mut state.dirty, true) {
@@ -299,47 +267,6 @@ impl State {
             let expired = expired(open, next, zone).map(|hour| (plan, hour));
             self.interval.expired_hours.extend(expired);
         }
-    }
-
-    fn encode_page(&self, user: u32, out: &mut Vec<u8>) {
-        let user = &self.users[user];
-        let profile = if user.profile == NONE { &[][..] } else { self.profiles.get(user.profile) };
-        let mut at = user.first;
-        let list = std::iter::from_fn(|| {
-            let e = (at != NONE).then(|| &self.enrollments[at])?;
-            at = e.next;
-            Some(e)
-        });
-        page::encode(profile, list, &self.cold, out);
-    }
-
-    fn write_pages(&self, interval: &mut Interval, sink: &mut dyn StateSink) {
-        let (mut key, mut page) = (std::mem::take(&mut interval.key), std::mem::take(&mut interval.page));
-        for (n, touched) in interval.touched.iter().enumerate() {
-            if n % WARM_MAX == 0 {
-                let next = interval.touched[n..].iter().take(WARM_MAX).map(|t| t.user);
-                std::hint::black_box(self.warm_users(next));
-            }
-            key.clear();
-            key.push(key::USER);
-            self.users[touched.user].id.write_bytes_to(&self.ids, &mut key);
-            page.clear();
-            self.encode_page(touched.user, &mut page);
-            let before = &interval.pages[touched.before.0..touched.before.1];
-            if before == page {
-                continue;
-            }
-            if !before.is_empty() {
-                interval.pending_digest = interval.pending_digest.wrapping_sub(page_digest(&key, before));
-            }
-            if page.is_empty() {
-                sink.delete(&key);
-            } else {
-                interval.pending_digest = interval.pending_digest.wrapping_add(page_digest(&key, &page));
-                sink.put(&key, &page);
-            }
-        }
-        (interval.key, interval.page) = (key, page);
     }
 
     fn write_journeys(&self, interval: &mut Interval, sink: &mut dyn StateSink) {
@@ -414,8 +341,7 @@ impl State {
         if u.first != NONE || u.profile != NONE {
             return;
         }
-        let id = u.id.to_text(&self.ids);
-        self.index.remove(crate::model::hash::user_hash(&id), |handle| handle == user);
+        self.index.remove(u.id.hash(&self.ids), |handle| handle == user);
         u.id.free(&mut self.ids);
         self.users.remove(user);
     }

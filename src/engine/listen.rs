@@ -28,7 +28,7 @@ impl State {
         {
             return false;
         }
-        let handle = self.find_user(&event.user);
+        let handle = self.find_ahead(&mut cx.scratch.ahead, &event.user);
         self.load_profile(cx, handle);
         let handle = self.learn(cx, event, handle, learns);
         let Some(program) = program else { return true };
@@ -43,8 +43,11 @@ impl State {
             && !program.hooks.is_empty()
         {
             self.late_conversions(cx, program, user);
-            self.exits(cx, program, user);
-            self.waits(cx, program, user);
+            let mut handles = std::mem::take(&mut cx.scratch.handles);
+            self.enrollments_of(user, &mut handles);
+            self.exits(cx, program, &handles);
+            self.waits(cx, program, &handles);
+            cx.scratch.handles = handles;
         }
         if !program.entries.is_empty() {
             // A late conversion reads the profile anew, and the zone of somebody unknown is not stored yet.
@@ -156,10 +159,8 @@ impl State {
     }
 
     /// Exit rules and goals act at once, whatever the movement gate says (G24); after a stop goals only count (G35).
-    fn exits(&mut self, cx: &mut Context<'_>, program: &EventProgram, user: u32) {
-        let mut handles = std::mem::take(&mut cx.scratch.handles);
-        self.enrollments_of(user, &mut handles);
-        for &(handle, _) in &handles {
+    fn exits(&mut self, cx: &mut Context<'_>, program: &EventProgram, handles: &[(u32, u64)]) {
+        for &(handle, _) in handles {
             let plan_index = self.enrollments[handle].plan;
             let Some(hooks) = program.hooks_of(plan_index).filter(|hooks| !hooks.exits.is_empty()) else {
                 continue;
@@ -188,11 +189,10 @@ impl State {
             };
             let window = plan.conversion_window.is_some_and(|w| self.now <= left + w);
             if let Some(goal) = goal.filter(|_| window && !self.enrollments[handle].has(CONVERTED)) {
-                self.touch(user);
+                self.touch(self.enrollments[handle].user);
                 self.convert(cx, handle, goal);
             }
         }
-        cx.scratch.handles = handles;
     }
 
     fn leave_by_rule(&mut self, cx: &mut Context<'_>, handle: u32, goal: Option<&str>) {
@@ -225,10 +225,9 @@ impl State {
     }
 
     /// Waits hear events from their own start on; the first branch that is satisfied fixes the way (G5).
-    fn waits(&mut self, cx: &mut Context<'_>, program: &EventProgram, user: u32) {
-        let mut handles = std::mem::take(&mut cx.scratch.handles);
-        self.enrollments_of(user, &mut handles);
-        for &(handle, entry) in &handles {
+    /// Who has left by a rule just now hears nothing.
+    fn waits(&mut self, cx: &mut Context<'_>, program: &EventProgram, handles: &[(u32, u64)]) {
+        for &(handle, entry) in handles {
             if !self.is(handle, entry) {
                 continue;
             }
@@ -254,7 +253,6 @@ impl State {
                 self.go(cx, handle, hook.to, self.now);
             }
         }
-        cx.scratch.handles = handles;
     }
 
     fn satisfies(&self, cx: &mut Context<'_>, program: &EventProgram, hook: &ExitHook) -> bool {

@@ -30,6 +30,7 @@ pub mod flows;
 pub mod journey_state;
 mod scope;
 pub mod page;
+mod touched;
 pub mod commit;
 pub mod cycle;
 pub mod restore;

@@ -7,7 +7,10 @@ use crate::journey::plan::NodeIndex;
 use crate::model::Timestamp;
 
 /// A user that the shard knows: somebody inside, or somebody with a history that counts.
+///
+/// Laid on half a line of the cache, so that none lies on two.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub struct User {
     /// The id, packed.
     pub id: UserId,
@@ -15,8 +18,26 @@ pub struct User {
     pub first: u32,
     /// The profile in its byte store, or [`NONE`].
     pub profile: u32,
-    /// Its place among the users that the commit under way touches, or [`NONE`].
+    /// Its number among the users that the commit under way touches, if the entry there says so too.
     pub touched: u32,
+    _spare: Spare,
+}
+
+/// Values that this byte never has tell a place of a slab that is empty.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+enum Spare {
+    Taken = 1,
+}
+
+const _: () = assert!(size_of::<Option<User>>() == 32);
+
+impl User {
+    /// A user of whom nothing is known yet but who it is.
+    #[must_use]
+    pub const fn new(id: UserId) -> Self {
+        Self { id, first: NONE, profile: NONE, touched: NONE, _spare: Spare::Taken }
+    }
 }
 
 /// Where an enrollment stands.

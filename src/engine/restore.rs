@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::cold::{put_varint, take, take_varint};
-use super::commit::{key, page_digest};
+use super::commit::key;
 use super::journey_state::Kept;
 use super::page::PageError;
 use super::record::Status;
 use super::shard::{Context, Setup, Shard, State};
-use super::storage::NONE;
+use super::touched::page_digest;
 use crate::journey::catalog::{Catalog, PlanIndex};
 use crate::model::Timestamp;
 
@@ -295,6 +295,6 @@ impl Shard {
         for journey in &mut state.journeys {
             journey.dirty = false;
         }
-        debug_assert!(state.users.iter().all(|(_, u)| u.touched == NONE));
+        debug_assert!(state.interval.touched.is_empty());
     }
 }

@@ -2,6 +2,7 @@
 
 use super::cold::Cold;
 use super::profile::Profile;
+use super::warm::Ahead;
 use crate::journey::catalog::EventProgram;
 use crate::journey::condition::{Program, Root, Scope};
 use crate::model::{Slots, Value};
@@ -27,6 +28,8 @@ pub(super) struct Scratch {
     pub(super) encoded: Vec<u8>,
     /// A user's id as text.
     pub(super) id: String,
+    /// Who was looked up ahead of the events.
+    pub(super) ahead: Ahead,
     /// The event told a zone of somebody unknown: it is kept if the event lets them in.
     pub(super) zone_is_new: bool,
 }

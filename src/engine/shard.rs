@@ -158,6 +158,7 @@ impl Shard {
             let mut cx = Context { catalog: &self.catalog, effects, scratch: &mut self.scratch };
             outcome.fired = self.state.advance(&mut cx, now, false, usize::MAX).0;
             self.take_epoch(epoch, effects);
+            self.state.keep_pages();
             return outcome;
         }
         let mut cx = Context { catalog: &self.catalog, effects, scratch: &mut self.scratch };
@@ -176,6 +177,7 @@ impl Shard {
             Input::Park { entry } => self.state.park_entry(&mut cx, entry),
             Input::Epoch(_) => {}
         }
+        self.state.keep_pages();
         outcome
     }
 

@@ -52,14 +52,15 @@ impl Lines {
         UNTIMED_SOURCES + self.file
     }
 
-    /// The lines: whose, its bytes, and where the next one begins.
-    pub fn iter(&self) -> impl Iterator<Item = (u16, &[u8], u64)> {
-        let mut start = 0;
-        self.lines.iter().map(move |&(shard, end, next)| {
-            let bytes = &self.bytes[start..end];
-            start = end;
-            (shard, bytes, next)
-        })
+    /// A line by number: its bytes, and where the next one begins.
+    ///
+    /// # Panics
+    /// If there is no such line.
+    #[must_use]
+    pub fn line(&self, number: usize) -> (&[u8], u64) {
+        let start = if number == 0 { 0 } else { self.lines[number - 1].1 };
+        let (_, end, next) = self.lines[number];
+        (&self.bytes[start..end], next)
     }
 }
 

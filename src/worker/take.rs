@@ -19,6 +19,9 @@ use crate::lifecycle::EntryGate;
 use crate::metrics::Stage;
 use crate::model::Timestamp;
 
+/// Lines of a file that are sorted by shard together: few enough to stay in a core's own cache.
+const GROUPED_MAX: usize = 2_048;
+
 /// How far a shard's position in a followed file may lag behind what was read, in bytes: what a restart reads
 /// again.
 const FILE_LAG_MAX: u64 = 8 << 20;
@@ -114,18 +117,23 @@ impl<J: Journal> Cycle<J> {
         let source = piece.source();
         let mut last = None;
         let mut times: Vec<Option<Timestamp>> = vec![None; self.owned.len()];
-        for (shard, bytes, next) in piece.iter() {
-            let Some(at) = self.index_of(shard, &mut last) else { continue };
-            if next <= self.owned[at].shard.position(source) {
-                continue;
+        let mut order = Vec::with_capacity(GROUPED_MAX);
+        for first in (0..piece.lines.len()).step_by(GROUPED_MAX) {
+            // Shard by shard, each in the order of the file: what another shard reads decides nothing.
+            let some = first..piece.lines.len().min(first + GROUPED_MAX);
+            order.clear();
+            order.extend(some.filter_map(|n| Some((self.index_of(piece.lines[n].0, &mut last)?, n))));
+            order.sort_unstable();
+            for of_shard in order.chunk_by(|a, b| a.0 == b.0) {
+                let at = of_shard[0].0;
+                let time = match times[at] {
+                    Some(time) => time,
+                    None => *times[at].insert(self.time_of_line(at, now, piece.since)),
+                };
+                for lines in of_shard.chunks(WARM_MAX) {
+                    self.take_some_lines(at, (now, time, started), piece, lines, turn)?;
+                }
             }
-            let time = match times[at] {
-                Some(time) => time,
-                None => *times[at].insert(self.time_of_line(at, now, piece.since)),
-            };
-            turn.read += 1;
-            self.owned[at].mark(piece.file, &piece.mark);
-            self.take_one(at, time, (source, next - 1, Kind::Event), bytes, (now, now, started))?;
         }
         for at in 0..self.owned.len() {
             let position = self.owned[at].shard.position(source);
@@ -135,6 +143,32 @@ impl<J: Journal> Cycle<J> {
                 let skip = Record { source, offset: piece.upto - 1, body: Body::Skip };
                 let _ = self.feed(at, time, Input::Record(skip))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Some lines of one shard, taken apart together so that their users are brought in together.
+    fn take_some_lines(
+        &mut self,
+        at: usize,
+        (now, time, started): (Timestamp, Timestamp, Instant),
+        piece: &Lines,
+        lines: &[(usize, usize)],
+        turn: &mut Turn,
+    ) -> Result<(), Panicked> {
+        let source = piece.source();
+        let position = self.owned[at].shard.position(source);
+        let mut ahead = Vec::with_capacity(lines.len());
+        for (bytes, next) in lines.iter().map(|&(_, n)| piece.line(n)).filter(|&(_, next)| next > position) {
+            ahead.push((bytes, next, self.take_apart(at, source, next - 1, Kind::Event, bytes)));
+        }
+        let users = ahead.iter().filter_map(|(_, _, decoded)| decoded.as_ref().ok()?.user());
+        std::hint::black_box(self.owned[at].shard.warm(users));
+        for (bytes, next, decoded) in &ahead {
+            turn.read += 1;
+            self.owned[at].mark(piece.file, &piece.mark);
+            let place = (source, next - 1, Kind::Event);
+            self.decide_one(at, time, place, (decoded, bytes), (now, now, started))?;
         }
         Ok(())
     }

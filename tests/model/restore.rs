@@ -187,7 +187,7 @@ impl Run {
     fn commit(&mut self, dice: &mut Dice) -> Told {
         let given = std::mem::take(&mut self.interval);
         let before = self.shard_state();
-        let mut done = drive(&mut self.shard, &self.epochs, &given, &mut self.map.clone())?;
+        let mut done = drive(&mut self.shard, &self.epochs, &given, &mut self.map.clone(), false)?;
         if dice.once_in(2) {
             self.shard.undo();
             meet("an undone epoch", given.iter().any(|input| matches!(input, Given::Epoch { .. })));
@@ -197,10 +197,10 @@ impl Run {
             if dice.once_in(2) {
                 // It may stop short of where it was when it was undone, and be undone again.
                 let short = &given[..dice.below(given.len() + 1)];
-                drive(&mut self.shard, &self.epochs, short, &mut self.map.clone())?;
+                drive(&mut self.shard, &self.epochs, short, &mut self.map.clone(), false)?;
                 self.shard.undo();
             }
-            let again = drive(&mut self.shard, &self.epochs, &given, &mut self.map.clone())?;
+            let again = drive(&mut self.shard, &self.epochs, &given, &mut self.map.clone(), false)?;
             same_done("an undo and the same inputs again", &done, &again)?;
             done = again;
         }
@@ -238,7 +238,8 @@ impl Run {
         for (number, (given, done)) in self.history.iter().enumerate().skip(from) {
             let what = format!("commit {} of a shard restored from commit {from}", number + 1);
             let by_cycle = of_cycle(given, &done.committing.cycle).ok_or("a cycle does not read back")?;
-            let mut again = drive(&mut shard, &self.epochs, &by_cycle, &mut map)?;
+            // This one looks users up ahead of their inputs, as a worker does; the first one never did.
+            let mut again = drive(&mut shard, &self.epochs, &by_cycle, &mut map, true)?;
             shard.committed();
             again.digest = shard.digest();
             same_done(&what, done, &again)?;
@@ -304,9 +305,18 @@ fn of_cycle(given: &[Given], cycle: &[u8]) -> Option<Vec<Given>> {
 }
 
 /// Gives the inputs, and prepares a commit of them.
-fn drive(shard: &mut Shard, epochs: &[Epoch], given: &[Given], map: &mut Map) -> Result<Done, String> {
+fn drive(
+    shard: &mut Shard,
+    epochs: &[Epoch],
+    given: &[Given],
+    map: &mut Map,
+    ahead: bool,
+) -> Result<Done, String> {
     let mut effects = Effects::with_feed();
-    for input in given {
+    for (n, input) in given.iter().enumerate() {
+        if ahead && n % 9 == 0 {
+            look_ahead(shard, &given[n..given.len().min(n + 9)], n % 2 == 0);
+        }
         give(shard, epochs, input, &mut effects);
         shard.check().map_err(|violation| violation.to_string())?;
     }
@@ -317,6 +327,32 @@ fn drive(shard: &mut Shard, epochs: &[Epoch], given: &[Given], map: &mut Map) ->
     let lines = [&effects.sends, &effects.transitions, &effects.refusals];
     let effects = lines.map(|lines| lines.as_bytes().to_vec());
     Ok(Done { effects, digest: 0, counts: counts(shard), records: map.clone(), committing })
+}
+
+/// Looks up the users of some inputs: in their order, or in one in which they do not come.
+fn look_ahead(shard: &mut Shard, given: &[Given], in_order: bool) {
+    let mut users: Vec<&str> = given.iter().filter_map(user_of).collect();
+    if !in_order {
+        users.reverse();
+    }
+    shard.warm(users.into_iter());
+}
+
+fn user_of(input: &Given) -> Option<&str> {
+    match input {
+        Given::Delete { user, .. } => Some(user),
+        Given::Step { step, .. } => match &step.what {
+            What::Event(json) => json["userId"].as_str(),
+            What::Enter(_, user, _) | What::Row(_, user, _) | What::Remove(_, user) => Some(user),
+            What::Receipt(user, ..) => Some(user),
+            _ => None,
+        },
+        Given::Epoch { .. }
+        | Given::Wake { .. }
+        | Given::Release { .. }
+        | Given::Park { .. }
+        | Given::Poison { .. } => None,
+    }
 }
 
 fn give(shard: &mut Shard, epochs: &[Epoch], input: &Given, effects: &mut Effects) {

@@ -5,6 +5,7 @@
 //! only, so that comparing with a text is comparing 16 bytes, or one byte string.
 
 use super::bytes::Bytes;
+use crate::model::hash::user_hash;
 
 /// A user's identifier, packed. Free it with [`UserId::free`]; it means nothing to another [`Bytes`].
 ///
@@ -25,8 +26,9 @@ const HEX: u8 = 0x40;
 const INLINE_MAX: usize = 15;
 const HEX_MAX: usize = 30;
 
-/// Where the pairs of hexadecimal digits of a UUID text start.
-const UUID_PAIRS: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+/// Where the runs of hexadecimal digits of a UUID text start and end, and how many digits are before them.
+const UUID_RUNS: [(usize, usize, usize); 5] =
+    [(0, 8, 0), (9, 13, 8), (14, 18, 12), (19, 23, 16), (24, 36, 20)];
 const UUID_DASHES: [usize; 4] = [8, 13, 18, 23];
 const UUID_LEN: usize = 36;
 
@@ -119,18 +121,27 @@ impl UserId {
         }
     }
 
+    /// The hash of the text.
+    #[must_use]
+    pub fn hash(&self, store: &Bytes) -> u64 {
+        self.with(store, |text| {
+            user_hash(std::str::from_utf8(text).expect("an identifier was packed from a text"))
+        })
+    }
+
     fn handle(&self) -> Option<u32> {
         let [a, b, c, d, ..] = self.0;
         (self.0[TAG] == HEX).then_some(u32::from_le_bytes([a, b, c, d]))
     }
 
-    fn with(&self, store: &Bytes, out: impl FnOnce(&[u8])) {
+    fn with<R>(&self, store: &Bytes, out: impl FnOnce(&[u8]) -> R) -> R {
         let tag = self.0[TAG];
         let len = usize::from(tag & 0x0f);
         if tag & UUID != 0 {
+            let digits = hex(self.0);
             let mut text = [b'-'; UUID_LEN];
-            for (&at, byte) in UUID_PAIRS.iter().zip(self.0) {
-                text[at..at + 2].copy_from_slice(&hex_pair(byte));
+            for &(from, to, at) in &UUID_RUNS {
+                text[from..to].copy_from_slice(&digits[at..at + (to - from)]);
             }
             return out(&text);
         }
@@ -141,11 +152,9 @@ impl UserId {
         if tag & HEX == 0 {
             return out(&rest[..len]);
         }
-        let mut text = [0; HEX_MAX];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(rest) {
-            pair.copy_from_slice(&hex_pair(byte));
-        }
-        out(&text[..INLINE_MAX + len]);
+        let mut bytes = [0; 16];
+        bytes[..INLINE_MAX].copy_from_slice(&rest);
+        out(&hex(bytes)[..INLINE_MAX + len])
     }
 
     /// The 15 bytes around the tag.
@@ -157,22 +166,36 @@ impl UserId {
     }
 }
 
-const fn hex_pair(byte: u8) -> [u8; 2] {
-    const LOWER: &[u8; 16] = b"0123456789abcdef";
-    [LOWER[(byte >> 4) as usize], LOWER[(byte & 15) as usize]]
+/// The lower-case digits of sixteen bytes.
+fn hex(bytes: [u8; 16]) -> [u8; 32] {
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [byte >> 4, byte & 15];
+    }
+    for digit in &mut digits {
+        *digit += if *digit < 10 { b'0' } else { b'a' - 10 };
+    }
+    digits
 }
 
 fn pack_uuid(text: &[u8]) -> Option<UserId> {
     let text: &[u8; UUID_LEN] = text.try_into().ok()?;
-    let mut packed = [0; 16];
-    // One test for all digits: a bad one has bits that no digit has.
-    let mut seen = 0;
-    for (byte, &at) in packed.iter_mut().zip(&UUID_PAIRS) {
-        let (high, low) = (DIGITS[text[at] as usize], DIGITS[text[at + 1] as usize]);
-        seen |= high | low;
-        *byte = high << 4 | low;
+    let mut digits = [0; 32];
+    for &(from, to, at) in &UUID_RUNS {
+        digits[at..at + (to - from)].copy_from_slice(&text[from..to]);
     }
-    let is_uuid = seen < 16 && UUID_DASHES.iter().all(|&at| text[at] == b'-');
+    // No table and no branch from here on: the compiler does sixteen digits at once.
+    let mut bad = false;
+    for digit in &mut digits {
+        let (number, letter) = (digit.wrapping_sub(b'0'), digit.wrapping_sub(b'a'));
+        bad |= (number >= 10) & (letter >= 6);
+        *digit = if letter < 6 { letter + 10 } else { number };
+    }
+    let mut packed = [0; 16];
+    for (byte, pair) in packed.iter_mut().zip(digits.as_chunks::<2>().0) {
+        *byte = pair[0] << 4 | pair[1] & 15;
+    }
+    let is_uuid = !bad && UUID_DASHES.iter().all(|&at| text[at] == b'-');
     (is_uuid && packed[TAG] & UUID != 0).then_some(UserId(packed))
 }
 

@@ -1,0 +1,193 @@
+//! The users that the commit under way touches: their pages before and after, kept while they are in the cache.
+//!
+//! A page is encoded when its user is touched first, and again at the end of each input that touched it. So a commit
+//! reads one buffer from front to back and visits no user: where ten thousand users lie has left every cache by then.
+
+use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
+
+use super::commit::{StateSink, key};
+use super::page;
+use super::shard::State;
+use super::storage::{NONE, UserId};
+use super::warm::WARM_MAX;
+
+/// Pages that are encoded at the end of one input; of those beyond it at the commit.
+const FRESH_MAX: usize = 1_024;
+
+/// For how many users, and for how many bytes of pages, room is kept from commit to commit.
+const KEEP_USERS: usize = 1 << 17;
+const KEEP_BYTES: usize = 16 << 20;
+
+/// What was touched since the last commit.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    entries: Vec<Entry>,
+    /// Entries whose page has changed since it was encoded last, by number.
+    stale: Vec<u32>,
+    /// Pages before, and pages after.
+    bytes: Vec<u8>,
+    /// The key of one page.
+    key: Vec<u8>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    user: u32,
+    is_stale: bool,
+    id: UserId,
+    /// The page before: empty if there was none.
+    before: Piece,
+    /// The page after: empty if there is none any more. Good unless it is stale.
+    after: Piece,
+}
+
+/// Where a page lies.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    start: usize,
+    len: u32,
+}
+
+impl Piece {
+    /// What was appended since the buffer had that length.
+    fn since(start: usize, bytes: &[u8]) -> Self {
+        let len = u32::try_from(bytes.len() - start).expect("a user's page is far smaller than 4 GiB");
+        Self { start, len }
+    }
+
+    fn of(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start..self.start + self.len as usize]
+    }
+}
+
+impl Touched {
+    /// Whether nothing was touched.
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The users with their pages before, in the order in which they were touched.
+    pub(super) fn before(&self) -> impl DoubleEndedIterator<Item = (u32, &[u8])> {
+        self.entries.iter().map(|entry| (entry.user, entry.before.of(&self.bytes)))
+    }
+
+    /// The users of whom the last [`State::write_pages`] left nothing.
+    pub(super) fn emptied(&self) -> impl Iterator<Item = u32> {
+        self.entries.iter().filter(|entry| entry.after.len == 0).map(|entry| entry.user)
+    }
+
+    /// Nothing is touched from now on. Users keep their numbers here, which mean nothing then.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+        self.stale.clear();
+        self.bytes.clear();
+        // After a flip that touched everybody.
+        self.entries.shrink_to(KEEP_USERS);
+        self.stale.shrink_to(KEEP_USERS);
+        self.bytes.shrink_to(KEEP_BYTES);
+    }
+}
+
+/// The two parts of a user's share of the digest: what the key makes of it, and the page under that.
+fn key_digest(key: &[u8]) -> u64 {
+    xxh3_64_with_seed(key, 0x57_41_59_10)
+}
+
+/// A user's share of the digest.
+pub(super) fn page_digest(key: &[u8], page: &[u8]) -> u128 {
+    xxh3_128_with_seed(page, key_digest(key))
+}
+
+impl State {
+    /// A user's page is about to change: keeps it, once an interval.
+    pub(super) fn touch(&mut self, user: u32) {
+        let of_user = &mut self.users[user].touched;
+        let touched = &mut self.interval.touched;
+        // A number from an interval that is over is another's by now, or nobody's.
+        if let Some(entry) = touched.entries.get_mut(*of_user as usize).filter(|entry| entry.user == user) {
+            if !std::mem::replace(&mut entry.is_stale, true) {
+                touched.stale.push(*of_user);
+            }
+            return;
+        }
+        let number = touched.entries.len() as u32;
+        *of_user = number;
+        let mut bytes = std::mem::take(&mut touched.bytes);
+        let start = bytes.len();
+        self.encode_page(user, &mut bytes);
+        let before = Piece::since(start, &bytes);
+        let id = self.users[user].id;
+        let touched = &mut self.interval.touched;
+        touched.bytes = bytes;
+        touched.entries.push(Entry { user, is_stale: true, id, before, after: before });
+        touched.stale.push(number);
+    }
+
+    /// Encodes the pages that an input changed, while they are in the cache. Too many of them wait for the commit.
+    #[inline]
+    pub(super) fn keep_pages(&mut self) {
+        if (1..=FRESH_MAX).contains(&self.interval.touched.stale.len()) {
+            self.encode_stale();
+        }
+    }
+
+    fn encode_stale(&mut self) {
+        let Touched { stale, bytes, .. } = &mut self.interval.touched;
+        let (mut stale, mut bytes) = (std::mem::take(stale), std::mem::take(bytes));
+        let are_many = stale.len() > WARM_MAX;
+        for some in stale.chunks(WARM_MAX) {
+            if are_many {
+                let entries = &self.interval.touched.entries;
+                std::hint::black_box(self.warm_users(some.iter().map(|&n| entries[n as usize].user)));
+            }
+            for &number in some {
+                let start = bytes.len();
+                self.encode_page(self.interval.touched.entries[number as usize].user, &mut bytes);
+                let entry = &mut self.interval.touched.entries[number as usize];
+                entry.after = Piece::since(start, &bytes);
+                entry.is_stale = false;
+            }
+        }
+        stale.clear();
+        (self.interval.touched.stale, self.interval.touched.bytes) = (stale, bytes);
+    }
+
+    fn encode_page(&self, user: u32, out: &mut Vec<u8>) {
+        let user = &self.users[user];
+        let profile = if user.profile == NONE { &[][..] } else { self.profiles.get(user.profile) };
+        let mut at = user.first;
+        let list = std::iter::from_fn(|| {
+            let e = (at != NONE).then(|| &self.enrollments[at])?;
+            at = e.next;
+            Some(e)
+        });
+        page::encode(profile, list, &self.cold, out);
+    }
+
+    /// Writes the pages that have changed, and gives what they add to the digest.
+    pub(super) fn write_pages(&mut self, sink: &mut dyn StateSink) -> u128 {
+        self.encode_stale();
+        let Touched { entries, bytes, key, .. } = &mut self.interval.touched;
+        let mut added = 0u128;
+        for entry in entries {
+            let (before, after) = (entry.before.of(bytes), entry.after.of(bytes));
+            if before == after {
+                continue;
+            }
+            key.clear();
+            key.push(key::USER);
+            entry.id.write_bytes_to(&self.ids, key);
+            let seed = key_digest(key);
+            if !before.is_empty() {
+                added = added.wrapping_sub(xxh3_128_with_seed(before, seed));
+            }
+            if after.is_empty() {
+                sink.delete(key);
+            } else {
+                added = added.wrapping_add(xxh3_128_with_seed(after, seed));
+                sink.put(key, after);
+            }
+        }
+        added
+    }
+}
