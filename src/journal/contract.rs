@@ -4,6 +4,8 @@
 //! warning and open it again. A promise panics with a sentence when it is broken. A twin that fetches in the
 //! background is polled until it gives what must come, at most [`POLLS_MAX`] times.
 
+mod streams;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -11,10 +13,9 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::error::{CommitError, IntakeError, JournalError};
 use super::record::{Append, Kind, Progress, Shard, Source, Stream};
-use super::traits::{Assignment, ControlLog, Group, Intake, Journal, Log, RECORD_BYTES_MAX, Stored, Streams};
-use super::transaction::{Reject, Transaction};
+use super::traits::{Assignment, ControlLog, Group, Intake, Journal, Log, RECORD_BYTES_MAX, Stored};
+use super::transaction::Transaction;
 use crate::model::Timestamp;
-use crate::model::hash::user_hash;
 
 /// The shards of a journal under test.
 pub const SHARDS: u16 = 4;
@@ -64,10 +65,13 @@ pub fn promises<B: Bench>() -> Vec<Promise<B>> {
         ("a refused commit leaves nothing", refused_leaves_nothing),
         ("the last change to a key holds, and a deleted key is gone", last_change_holds),
         ("restore gives one shard's state, each key once, and nothing of its neighbours", restore_one_shard),
-        ("streams are numbered in the order of the commits", streams_in_order),
-        ("a stream says which of its items are about a user", items_of_a_user),
-        ("what a shard has committed can be looked at by others, between two keys", state_from_outside),
-        ("a reject keeps the original bytes", rejects_keep_bytes),
+        ("streams are numbered in the order of the commits", streams::streams_in_order),
+        ("a stream says which of its items are about a user", streams::items_of_a_user),
+        (
+            "what a shard has committed can be looked at by others, between two keys",
+            streams::state_from_outside,
+        ),
+        ("a reject keeps the original bytes", streams::rejects_keep_bytes),
         ("the control log has one order and survives a crash", control_survives),
         ("append times never go back, nor before what a shard has taken for its own", times_never_back),
         ("a shard that is behind has the time of what it has read", behind_has_record_time),
@@ -412,112 +416,6 @@ fn restore_one_shard<B: Bench>(bench: &mut B) {
     };
     stored.records(&mut |_| goes_on, &mut three).expect("owned");
     assert_eq!(given, 3, "it ends when it is told to");
-}
-
-fn streams_in_order<B: Bench>(bench: &mut B) {
-    let log = bench.create();
-    if log.is_shared() {
-        // One worker may be given both shards.
-        let mut worker = started(bench, &log, &[0, 1]);
-        commit_one(&mut worker, 0, 1, 1, "a");
-        commit_one(&mut worker, 1, 1, 1, "b");
-        commit_one(&mut worker, 0, 2, 2, "c");
-        left(&log, Stream::Sends, &["0:1 send a", "1:1 send b", "0:2 send c"]);
-        return;
-    }
-    let (mut one, mut two) = (started(bench, &log, &[0]), started(bench, &log, &[1]));
-    commit_one(&mut one, 0, 1, 1, "a");
-    commit_one(&mut two, 1, 1, 1, "b");
-    commit_one(&mut one, 0, 2, 2, "c");
-    left(&log, Stream::Sends, &["0:1 send a", "1:1 send b", "0:2 send c"]);
-    let bounds = log.bounds(Stream::Sends).expect("readable");
-    assert_eq!(
-        (bounds.first, bounds.next, bounds.next_position),
-        (0, 3, 21),
-        "seven bytes each, with newline"
-    );
-    let mut positions = Vec::new();
-    let next = log.read_stream(Stream::Sends, 1, 1, &mut |i| positions.push((i.number, i.position)));
-    assert_eq!((next, positions), (Ok(2), vec![(1, 7)]));
-    for (position, number) in [(0, 0), (6, 0), (7, 1), (20, 2), (21, 3)] {
-        assert_eq!(log.item_at(Stream::Sends, position), Ok(number), "the item at byte {position}");
-    }
-    assert_eq!(log.origin().expect("readable"), b"send a\nsend b\nsend c\n");
-}
-
-fn items_of_a_user<B: Bench>(bench: &mut B) {
-    let log = bench.create();
-    let mut worker = started(bench, &log, &[0, 1]);
-    for seq in 1..=20 {
-        let mut tx = Transaction::new();
-        tx.begin(Timestamp(1_000));
-        for shard in [0, 1] {
-            let part = tx.shard(shard, seq);
-            part.transitions.push(format!(r#"{{"user":"u{}","seq":{seq}}}"#, seq % 3).as_bytes());
-            part.sends.push(format!(r#"{{"user":"u{shard}","variables":{{"user":"u2"}}}}"#).as_bytes());
-        }
-        worker.commit(&tx).expect("a right transaction is committed");
-    }
-    drop(worker);
-    let log = bench.crash(log);
-    for (of, user, wanted) in [
-        (Stream::Transitions, "u2", (0..40).filter(|n| (n / 2 + 1) % 3 == 2).collect::<Vec<u64>>()),
-        (Stream::Sends, "u1", (0..40).filter(|n| n % 2 == 1).collect()),
-        (Stream::Sends, "u2", Vec::new()),
-        (Stream::Refusals, "u1", Vec::new()),
-    ] {
-        let found = log.numbers_of(of, user_hash(user)).expect("it can be read");
-        if log.is_shared() {
-            // What a number is, is the journal's own business there.
-            assert_eq!(found.len(), wanted.len(), "{of:?} of {user}");
-        } else {
-            assert_eq!(found, wanted, "{of:?} of {user}");
-        }
-    }
-}
-
-fn state_from_outside<B: Bench>(bench: &mut B) {
-    let log = bench.create();
-    let mut worker = started(bench, &log, &[1, 2]);
-    let mut tx = Transaction::new();
-    tx.begin(Timestamp(1_000));
-    for shard in [1, 2] {
-        let part = tx.shard(shard, 1);
-        ["a", "b", "b1", "c", "d"].iter().for_each(|key| part.put(key.as_bytes(), &[shard as u8]));
-        part.delete(b"d");
-    }
-    worker.commit(&tx).expect("a right transaction is committed");
-    for (shard, from, to, wanted) in [
-        (1, "b", "c", vec![("b", 1), ("b1", 1)]),
-        (2, "", "b1", vec![("a", 2), ("b", 2)]),
-        (2, "c", "z", vec![("c", 2)]),
-        (3, "a", "z", Vec::new()),
-    ] {
-        let mut found = Vec::new();
-        let mut each = |key: &[u8], value: &[u8]| {
-            found.push((String::from_utf8_lossy(key).into_owned(), value[0]));
-        };
-        log.read_state(shard, from.as_bytes(), to.as_bytes(), &mut each).expect("it can be read");
-        let found: Vec<(&str, u8)> = found.iter().map(|(key, value)| (key.as_str(), *value)).collect();
-        assert_eq!(found, wanted, "shard {shard} from {from:?} to {to:?}");
-    }
-}
-
-fn rejects_keep_bytes<B: Bench>(bench: &mut B) {
-    let log = bench.create();
-    let mut worker = started(bench, &log, &[0]);
-    let mut tx = Transaction::new();
-    tx.begin(Timestamp(10));
-    let reject = Reject { source: Source::File(7), offset: 99, code: "not_json", bytes: b"{\xff\n\0" };
-    tx.shard(0, 1).reject(&reject);
-    worker.commit(&tx).expect("committed");
-    let mut seen = 0;
-    log.read_stream(Stream::Rejects, 0, 10, &mut |item| {
-        assert_eq!(Reject::decode(item.bytes), Ok(reject.clone()));
-        seen += 1;
-    })
-    .expect("readable");
-    assert_eq!(seen, 1);
 }
 
 fn control_survives<B: Bench>(bench: &mut B) {

@@ -51,7 +51,7 @@ impl Restorers {
             let mut far = HowFar::of(shards as u64);
             let show = |far: &HowFar| {
                 let gauges = far.gauges(started.elapsed());
-                hub.restoring(worker, gauges.clone());
+                hub.restoring(worker, gauges);
                 *shown.lock().unwrap_or_else(PoisonError::into_inner) = gauges;
             };
             let mut progress = |shard, at: Progress| {

@@ -37,8 +37,8 @@ pub(super) struct Transactions {
     taken: bool,
 }
 
-fn refused(reason: impl ToString) -> CommitError {
-    CommitError::Refused { reason: reason.to_string() }
+fn refused(reason: impl std::fmt::Display) -> CommitError {
+    CommitError::Refused { reason: format!("{reason}") }
 }
 
 impl Transactions {
@@ -88,10 +88,13 @@ impl Transactions {
         let shards: Vec<Shard> = self.doubtful.iter().map(|(shard, _)| *shard).collect();
         let marks = if shards.is_empty() { Vec::new() } else { shared.committed_all(&shards)? };
         self.producer = Some(producer);
-        let happened = |((_, head), (_, mark)): &((Shard, Head), (Option<u64>, Option<Mark>))| {
-            mark.as_ref().is_some_and(|mark| mark.seq == head.seq)
-        };
-        Ok(self.doubtful.drain(..).zip(marks).filter(happened).map(|(head, _)| head).collect())
+        let mut heads = Vec::new();
+        for ((shard, head), committed) in self.doubtful.drain(..).zip(marks) {
+            if committed.mark.is_some_and(|mark| mark.seq == head.seq) {
+                heads.push((shard, head));
+            }
+        }
+        Ok(heads)
     }
 
     /// Commits `tx`, by which the shards get these heads.

@@ -171,7 +171,7 @@ fn load(
         Some(value) => Some(codec::head(shard, value)?.0),
         None => None,
     };
-    let (offset, mark) = shared.committed(shard)?;
+    let super::Committed { offset, mark } = shared.committed(shard)?;
     agree(shard, head.as_ref(), mark.as_ref())?;
     Ok(Loaded { head, offset, latest })
 }

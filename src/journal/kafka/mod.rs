@@ -90,6 +90,15 @@ impl std::fmt::Debug for Waker {
     }
 }
 
+/// What the group has committed for a shard.
+#[derive(Clone, Debug, Default)]
+struct Committed {
+    /// The next event to be read.
+    offset: Option<u64>,
+    /// What was said with it.
+    mark: Option<Mark>,
+}
+
 /// What all workers and handles of an instance share.
 #[derive(Debug)]
 struct Shared {
@@ -131,20 +140,20 @@ impl Shared {
     }
 
     /// What the group has committed for each of these shards: the offset, and what was said with it.
-    fn committed_all(&self, shards: &[Shard]) -> Result<Vec<(Option<u64>, Option<Mark>)>, JournalError> {
+    fn committed_all(&self, shards: &[Shard]) -> Result<Vec<Committed>, JournalError> {
         let partitions: Vec<Partition> = shards.iter().map(|&shard| self.events(shard)).collect();
         let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         let committed = group
             .committed(&partitions, self.options.call_timeout)
             .map_err(storage("ask what the group has committed"))?;
         let read = |committed: Option<client::Committed>| match committed {
-            Some(c) => (u64::try_from(c.offset).ok(), Mark::decode(&c.metadata)),
-            None => (None, None),
+            Some(c) => Committed { offset: u64::try_from(c.offset).ok(), mark: Mark::decode(&c.metadata) },
+            None => Committed::default(),
         };
         Ok(committed.into_iter().map(read).collect())
     }
 
-    fn committed(&self, shard: Shard) -> Result<(Option<u64>, Option<Mark>), JournalError> {
+    fn committed(&self, shard: Shard) -> Result<Committed, JournalError> {
         Ok(self.committed_all(&[shard])?.remove(0))
     }
 }
@@ -259,7 +268,7 @@ impl Group for Kafka {
 
     fn acknowledged(&self) -> Result<Vec<Acknowledged>, JournalError> {
         let shards: Vec<Shard> = (0..self.shared.options.shards).collect();
-        let marks = self.shared.committed_all(&shards)?.into_iter().map(|(_, mark)| mark);
+        let marks = self.shared.committed_all(&shards)?.into_iter().map(|committed| committed.mark);
         let of = |(shard, mark): (Shard, Option<Mark>)| {
             let Mark { epoch, transactional_id, .. } = mark?;
             Some(Acknowledged { shard, epoch, owner: transactional_id })
