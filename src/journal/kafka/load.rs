@@ -14,7 +14,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 use super::client::{Consumer, Edge, Isolation, Messages, Partition, Producer};
 use super::codec::{self, HEAD_KEY, Mark};
 use super::latest::Latest;
-use super::{Shared, Waker, storage};
+use super::{Shared, Waker, is_closed, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Progress, Shard};
 use crate::journal::traits::Stored;
@@ -86,6 +86,9 @@ impl Loader {
         let work = move || {
             let mut reader = None;
             for (shard, number) in asked {
+                if is_closed(&stopped) {
+                    return;
+                }
                 let loaded = load(&shared, &mut reader, shard, &stopped);
                 let failed = loaded.is_err();
                 if answer.send((shard, number, loaded)).is_err() {
@@ -121,10 +124,7 @@ impl Drop for Loader {
     fn drop(&mut self) {
         self.ask = None;
         self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic there has said so already.
-            let _ = thread.join();
-        }
+        super::join(self.thread.take().into_iter().collect());
     }
 }
 

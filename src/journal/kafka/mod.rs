@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam::channel::{Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 
 use self::client::{Append, Appender, Consumer, Edge, Error, Isolation, Out, Partition};
 use self::clock::Clock;
@@ -58,6 +58,9 @@ use super::error::{IntakeError, JournalError};
 use super::record::{Acknowledged, ControlRecord, Shard, View};
 use super::traits::{Assignment, ControlLog, Group, Log};
 use crate::model::Timestamp;
+
+/// How long a thread that was told to end is waited for.
+const END_WAIT: Duration = Duration::from_secs(1);
 
 /// What a client's error is to those above.
 fn storage(doing: &'static str) -> impl Fn(Error) -> JournalError {
@@ -159,13 +162,26 @@ struct Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         self.closed = None;
-        for thread in self.threads.drain(..) {
-            // One of them may be the last to hold the journal: it cannot wait for itself.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        // One of them may be the last to hold the journal: it cannot wait for itself.
+        let own = std::thread::current().id();
+        join(self.threads.drain(..).filter(|thread| thread.thread().id() != own).collect());
     }
+}
+
+/// Waits until threads have ended that have been told to; one that waits for a broker is left alone after a
+/// while. It holds no membership and no transaction.
+fn join(threads: Vec<JoinHandle<()>>) {
+    let names = threads.iter().filter_map(|t| t.thread().name()).collect::<Vec<_>>().join(", ");
+    // A panic there has said so already.
+    let end = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+    if client::within(END_WAIT, end).is_none() {
+        tracing::warn!(threads = names, "they wait for a broker, and are not waited for");
+    }
+}
+
+/// Whether who has the other end is gone.
+fn is_closed(closing: &Receiver<()>) -> bool {
+    matches!(closing.try_recv(), Err(TryRecvError::Disconnected))
 }
 
 /// A journal on Kafka; a clone is another handle to it.
@@ -199,11 +215,11 @@ impl Kafka {
             options,
         });
         let (closed, closing) = bounded(0);
-        let [tailing, asking, showing] = [(); 3].map(|()| Arc::downgrade(&shared));
+        let [tailing, asking, showing] = [(); 3].map(|()| (Arc::downgrade(&shared), closing.clone()));
         let threads = vec![
-            spawn("kafka-tail", move || tail::run(&tailing, &reader))?,
-            spawn("kafka-views", move || showcase::run(&showing))?,
-            spawn("kafka-ends", move || ends::run(&asking, &asker, &closing))?,
+            spawn("kafka-tail", move || tail::run(&tailing.0, &reader, &tailing.1))?,
+            spawn("kafka-views", move || showcase::run(&showing.0, &showing.1))?,
+            spawn("kafka-ends", move || ends::run(&asking.0, &asker, &asking.1))?,
         ];
         shared.control_known()?;
         Ok(Self { shared, _threads: Arc::new(Threads { closed: Some(closed), threads }) })

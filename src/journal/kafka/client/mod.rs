@@ -39,6 +39,7 @@ pub use appender::{Append, AppendError, Appended, Appender};
 pub use consumer::{Consumer, Membership, PollError};
 pub use error::{Error, TransactionError};
 pub use group::{Committed, GroupMetadata};
+pub(super) use native::within;
 pub use message::{Message, Messages, Timestamp};
 pub use offsets::{Edge, Isolation};
 pub use out::{Header, Out};
