@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod client;
+mod closing;
 mod contract;
 mod fencing;
 mod process;
