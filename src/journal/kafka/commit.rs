@@ -152,7 +152,8 @@ fn write(
     let timeout = shared.options.call_timeout;
     // What fails here is remembered by the transaction: its commit aborts and says why.
     let laid = lay(shared, &mut to, tx, heads, name, lane).and_then(|()| {
-        let marks: Vec<(i32, u64, String)> = tx.parts().iter().zip(heads).map(|(p, h)| mark(p, h, name)).collect();
+        let marks: Vec<(i32, u64, String)> =
+            tx.parts().iter().zip(heads).map(|(p, h)| mark(p, h, name)).collect();
         let offsets: Vec<SentOffset<'_>> = marks
             .iter()
             .map(|(shard, offset, metadata)| SentOffset {

@@ -67,11 +67,7 @@ impl Intake for Kafka {
             .zip(&headers)
             .map(|(record, headers)| client::Append {
                 topic: topic(shared, record.kind),
-                record: Out {
-                    partition: i32::from(record.shard),
-                    key: None,
-                    value: Some(record.bytes),
-                },
+                record: Out { partition: i32::from(record.shard), key: None, value: Some(record.bytes) },
                 headers: if record.kind == Kind::Event { &[] } else { headers },
             })
             .collect();

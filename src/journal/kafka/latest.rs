@@ -68,9 +68,8 @@ impl Latest {
             None => {
                 let place = fits(entries.len());
                 entries.push(entry);
-                index.insert_unique(hash, place, |&place| {
-                    hasher.hash_one(entries[place as usize].key(arena))
-                });
+                index
+                    .insert_unique(hash, place, |&place| hasher.hash_one(entries[place as usize].key(arena)));
             }
         }
         self.live += usize::from(value.is_some());

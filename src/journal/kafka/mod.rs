@@ -46,7 +46,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 
-use self::client::{Append, Appender, Consumer, Edge, Error, Isolation, Out, Partition};
+use self::client::{Append, Appender, Asker, Consumer, Edge, Error, Isolation, Out, Partition};
 use self::clock::Clock;
 use self::codec::Mark;
 use self::ends::{INPUTS, Watch};
@@ -101,6 +101,8 @@ struct Shared {
     inputs: [Arc<str>; INPUTS],
     clock: Clock,
     appender: Appender,
+    /// Asks where partitions begin and end.
+    asker: Asker,
     /// Asks for the group's offsets; it never joins the group.
     group: Mutex<Consumer>,
     tail: Tail,
@@ -127,10 +129,13 @@ impl Shared {
 
     fn control_end(&self) -> Result<u64, JournalError> {
         let control = Partition::new(Arc::clone(&self.options.topics.control), 0);
-        let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        let timeout = self.options.call_timeout;
-        let end = group.offsets(&[control], Edge::Latest, Isolation::Committed, timeout);
+        let end = self.edges(&[control], Edge::Latest);
         end.map(|end| end[0].unsigned_abs()).map_err(storage("ask where the control log ends"))
+    }
+
+    /// Where the committed records of these partitions begin or end.
+    fn edges(&self, partitions: &[Partition], edge: Edge) -> Result<Vec<i64>, Error> {
+        self.asker.offsets(partitions, edge, Isolation::Committed, self.options.call_timeout)
     }
 
     /// What the group has committed for each of these shards: the offset, and what was said with it.
@@ -201,13 +206,14 @@ impl Kafka {
         let appender = Appender::new(&options.settings).map_err(storage("connect to the brokers"))?;
         let clock = Clock::new(ends::broker_time(&appender, &options)?);
         let reader = tail::reader(&options)?;
-        let asker = options.reader().map_err(storage("connect to the brokers"))?;
+        let asker = options.reader().map_err(storage("connect to the brokers"))?.into_asker();
         let topics = &options.topics;
         let inputs = [&topics.events, &topics.internal, &topics.receipts].map(Arc::clone);
         let shared = Arc::new(Shared {
             inputs,
             clock,
             appender,
+            asker,
             group: Mutex::new(group),
             tail: Tail::default(),
             showcase: Showcase::default(),
@@ -219,7 +225,7 @@ impl Kafka {
         let threads = vec![
             spawn("kafka-tail", move || tail::run(&tailing.0, &reader, &tailing.1))?,
             spawn("kafka-views", move || showcase::run(&showing.0, &showing.1))?,
-            spawn("kafka-ends", move || ends::run(&asking.0, &asker, &asking.1))?,
+            spawn("kafka-ends", move || ends::run(&asking.0, &asking.1))?,
         ];
         shared.control_known()?;
         Ok(Self { shared, _threads: Arc::new(Threads { closed: Some(closed), threads }) })

@@ -25,6 +25,9 @@ use super::watchdog::watch;
 /// The longest time between two signs of life of a member: librdkafka's own.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
 
+/// How long brokers let a scanner wait at a partition's end.
+const SCAN_WAIT_MS: &str = "5";
+
 /// Who a member of a group is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Membership {
@@ -84,6 +87,19 @@ impl Consumer {
     /// As [`Self::member`].
     pub fn reader(settings: &Settings, group: &str, isolation: Isolation) -> Result<Self, Error> {
         Self::new(settings, vec![("group.id", group)], isolation)
+    }
+
+    /// A reader of what is there already, of one partition after the other: brokers do not let it wait for
+    /// more, since what it asks next would wait behind that.
+    ///
+    /// # Errors
+    /// As [`Self::member`].
+    pub fn scanner(settings: &Settings, group: &str) -> Result<Self, Error> {
+        Self::new(
+            settings,
+            vec![("group.id", group), ("fetch.wait.max.ms", SCAN_WAIT_MS)],
+            Isolation::Committed,
+        )
     }
 
     fn new<'a>(
@@ -350,6 +366,10 @@ impl Consumer {
             return Err(Error::new(doing, code::STATE, text));
         }
         Ok(())
+    }
+
+    pub(super) fn native(&self) -> &Arc<Native> {
+        &self.native
     }
 
     pub(super) fn client(&self) -> *mut rk::rd_kafka_t {
