@@ -249,7 +249,7 @@ impl<'a> Reading<'a> {
     fn end_foreign(&self, shard: Shard) -> Result<(), JournalError> {
         let Some(head) = self.latest.get(HEAD_KEY) else {
             let partition = &self.state;
-            tracing::warn!(%partition, "a transaction is open there, and no head says whose it is; it is waited for");
+            tracing::warn!(%partition, "a transaction is open, no head says whose; it is waited for");
             return Ok(());
         };
         let (_, owner) = codec::head(shard, head)?;
