@@ -103,6 +103,8 @@ impl World {
                 "sent" => words.extend(["sent".to_owned(), format!("{node} sent")]),
                 "exited" => words.extend([format!("exited {detail}"), format!("{node} exited {detail}")]),
                 "started" | "held" => words.push(format!("{node} {}", it.what)),
+                // Who is parked counts as held (G17).
+                "parked" => words.push(format!("{node} held")),
                 _ => {}
             }
             words.into_iter().for_each(|word| count(it.at, &it.journey, it.version, word));

@@ -3,7 +3,10 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::Ended;
 use crate::cli::{RunArgs, exit};
@@ -16,8 +19,11 @@ use crate::topics;
 
 /// A call into the client that takes so many times its limit will not come back (librdkafka #5511).
 const OVERDUE: u32 = 5;
+/// How long the process may take to end after a signal, while brokers are silent: what is not committed by then
+/// has not happened.
+const LEAVE: Duration = Duration::from_secs(8);
 /// How often that is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 impl super::Runs for Kafka {
     fn again(settings: &Settings) -> Result<Option<Self>, Ended> {
@@ -47,7 +53,13 @@ pub(super) fn open(args: &RunArgs, settings: &Settings) -> Result<Kafka, Ended> 
     let (group, instance) = (options.group.clone(), options.instance.clone());
     let log = Kafka::open(options).map_err(|error| (code_of(&error), error.to_string()))?;
     tracing::info!(group, instance, shards = plan.shards, "the journal is open");
-    watch();
+    let leaving = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&leaving)) {
+            return Err((exit::JOURNAL, format!("signals cannot be waited for: {error}")));
+        }
+    }
+    watch(leaving);
     Ok(log)
 }
 
@@ -120,12 +132,21 @@ fn names(settings: &Settings) -> Result<TopicNames, String> {
     })
 }
 
-/// Ends the process if a call into the client hangs: nothing else frees a thread that waits in C, and what is
-/// not committed has not happened.
-fn watch() {
-    let look = || {
+/// Ends the process if a call into the client hangs, or if it does not end after a signal: nothing else frees a
+/// thread that waits in C, and what is not committed has not happened.
+fn watch(leaving: Arc<AtomicBool>) {
+    let look = move || {
+        let mut since = None;
         loop {
             std::thread::sleep(LOOK_EVERY);
+            if leaving.load(Ordering::Relaxed) && since.get_or_insert_with(Instant::now).elapsed() > LEAVE {
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "wayfarer: the brokers have not answered for {LEAVE:?} after the signal; the process ends, \
+                     and its successor goes on from the last commit"
+                );
+                std::process::exit(i32::from(exit::UNREACHABLE));
+            }
             if let Some(call) = client::overdue(OVERDUE) {
                 let client::Overdue { client, call, lasts, limit } = call;
                 let _ = writeln!(

@@ -4,8 +4,10 @@
 #![allow(missing_docs, reason = "tests")]
 
 mod client;
+mod closing;
 mod contract;
 mod fencing;
+mod lists;
 mod process;
 mod scene;
 mod topics;

@@ -19,12 +19,16 @@ pub fn brokers() -> String {
 
 /// A deployment of its own: topics with `shards` partitions, a group that nobody has used.
 pub fn fresh(what: &str, shards: u16) -> KafkaOptions {
+    fresh_on(&brokers(), what, shards)
+}
+
+/// The same on a broker that may be hurt.
+pub fn fresh_on(brokers: &str, what: &str, shards: u16) -> KafkaOptions {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("{what}-{}-{number}", std::process::id());
-    let brokers = brokers();
     let topics = TopicNames::with_prefix(&format!("{name}."));
-    create(&brokers, &topics, i32::from(shards));
-    KafkaOptions { topics, ..KafkaOptions::new(Settings::new(&brokers), shards, &name, "one") }
+    create(brokers, &topics, i32::from(shards));
+    KafkaOptions { topics, ..KafkaOptions::new(Settings::new(brokers), shards, &name, "one") }
 }
 
 fn create(brokers: &str, topics: &TopicNames, shards: i32) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use super::client::{Append, Appender, Consumer, Edge, Isolation, Out, Partition};
+use super::client::{Append, Appender, Edge, Out, Partition};
 use super::{KafkaOptions, Shared, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::Shard;
@@ -67,7 +67,7 @@ impl Watch {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 
-    fn ask(&self, shared: &Shared, client: &Consumer, number: u64) -> Result<(), JournalError> {
+    fn ask(&self, shared: &Shared, number: u64) -> Result<(), JournalError> {
         let shards = self.wanted();
         if shards.is_empty() {
             return Ok(());
@@ -78,10 +78,7 @@ impl Watch {
             .flat_map(|&shard| shared.inputs.iter().map(move |topic| (topic, shard)))
             .map(|(topic, shard)| Partition::new(Arc::clone(topic), i32::from(shard)))
             .collect();
-        let timeout = shared.options.call_timeout;
-        let ends = client
-            .offsets(&partitions, Edge::Latest, Isolation::Committed, timeout)
-            .map_err(storage("ask where the inputs end"))?;
+        let ends = shared.edges(&partitions, Edge::Latest).map_err(storage("ask where the inputs end"))?;
         let of = shards.into_iter().zip(ends.as_chunks::<INPUTS>().0.iter().copied()).collect();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ends { number, asked, of });
         Ok(())
@@ -89,7 +86,7 @@ impl Watch {
 }
 
 /// Asks until the journal is closed.
-pub(super) fn run(shared: &Weak<Shared>, client: &Consumer, closed: &Receiver<()>) {
+pub(super) fn run(shared: &Weak<Shared>, closed: &Receiver<()>) {
     let (mut number, mut failing) = (0_u64, false);
     loop {
         match closed.recv_timeout(ASK_EVERY) {
@@ -98,7 +95,7 @@ pub(super) fn run(shared: &Weak<Shared>, client: &Consumer, closed: &Receiver<()
         }
         let Some(shared) = shared.upgrade() else { return };
         number += 1;
-        let asked = shared.ends.ask(&shared, client, number);
+        let asked = shared.ends.ask(&shared, number);
         match &asked {
             Ok(()) if failing => tracing::info!("the brokers answer again: time goes on"),
             Err(error) if !failing => {

@@ -14,7 +14,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 use super::client::{Consumer, Edge, Isolation, Messages, Partition, Producer};
 use super::codec::{self, HEAD_KEY, Mark};
 use super::latest::Latest;
-use super::{Shared, Waker, storage};
+use super::{Shared, Waker, is_closed, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Progress, Shard};
 use crate::journal::traits::Stored;
@@ -25,8 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// How many records are taken at once.
 const AT_ONCE: usize = 10_000;
-/// How long one poll waits for records.
-const POLL: Duration = Duration::from_millis(100);
+/// How long one poll waits for records: behind the last of them there is a marker, which wakes nobody.
+const POLL: Duration = Duration::from_millis(5);
 /// After how many records a restore says how far it is.
 const PROGRESS_EVERY: u64 = 65_536;
 
@@ -86,6 +86,9 @@ impl Loader {
         let work = move || {
             let mut reader = None;
             for (shard, number) in asked {
+                if is_closed(&stopped) {
+                    return;
+                }
                 let loaded = load(&shared, &mut reader, shard, &stopped);
                 let failed = loaded.is_err();
                 if answer.send((shard, number, loaded)).is_err() {
@@ -121,10 +124,7 @@ impl Drop for Loader {
     fn drop(&mut self) {
         self.ask = None;
         self.stop = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic there has said so already.
-            let _ = thread.join();
-        }
+        super::join(self.thread.take().into_iter().collect());
     }
 }
 
@@ -137,12 +137,9 @@ pub(super) fn load_now(shared: &Shared, shard: Shard) -> Result<Loaded, JournalE
 /// What a shard has committed, for somebody who does not own it: what is open is not waited for, and stays so.
 pub(super) fn look(shared: &Shared, shard: Shard) -> Result<Latest, JournalError> {
     let (_stop, stopped) = bounded(0);
-    let reader = shared.options.reader().map_err(storage("read state"))?;
-    let state = Partition::new(Arc::clone(&shared.options.topics.state), i32::from(shard));
-    let mut reading =
-        Reading { shared, reader: &reader, state, stopped: &stopped, latest: Latest::default() };
+    let mut reader = None;
+    let mut reading = Reading::new(shared, &mut reader, shard, &stopped)?;
     let stable = reading.edge(Edge::Latest, Isolation::Committed)?;
-    reading.begin()?;
     reading.take_until(stable)?;
     Ok(reading.latest)
 }
@@ -153,19 +150,15 @@ fn load(
     shard: Shard,
     stopped: &Receiver<()>,
 ) -> Result<Loaded, JournalError> {
-    let options = &shared.options;
-    let reader = match reader {
-        Some(reader) => reader,
-        None => reader.insert(options.reader().map_err(storage("read state"))?),
-    };
     // Whoever gave a command that the former owner had not taken must find it taken by us first (G11): the
     // control log is known up to its end as of now before the shard is announced.
     shared.control_known()?;
-    let state = Partition::new(Arc::clone(&options.topics.state), i32::from(shard));
-    let mut reading = Reading { shared, reader, state, stopped, latest: Latest::default() };
+    let mut reading = Reading::new(shared, reader, shard, stopped)?;
     let loaded = reading.read(shard);
-    // What is not assigned any more cannot be unassigned: nothing is lost by that.
-    let _ = reading.reader.unassign(std::slice::from_ref(&reading.state));
+    if reading.assigned {
+        // A reader that failed is not used again.
+        let _ = reading.reader.unassign(std::slice::from_ref(&reading.state));
+    }
     let latest = loaded.map(|()| reading.latest)?;
     let head = match latest.get(HEAD_KEY) {
         Some(value) => Some(codec::head(shard, value)?.0),
@@ -195,13 +188,34 @@ struct Reading<'a> {
     reader: &'a Consumer,
     state: Partition,
     stopped: &'a Receiver<()>,
+    /// Where the next record is; the partition is assigned once there is one.
+    at: i64,
+    assigned: bool,
     latest: Latest,
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    /// Begins with the oldest record of the shard's partition. A reader that is there is connected already.
+    fn new(
+        shared: &'a Shared,
+        reader: &'a mut Option<Consumer>,
+        shard: Shard,
+        stopped: &'a Receiver<()>,
+    ) -> Result<Self, JournalError> {
+        let options = &shared.options;
+        let reader = match reader {
+            Some(reader) => reader,
+            None => reader.insert(options.scanner().map_err(storage("read state"))?),
+        };
+        let state = Partition::new(Arc::clone(&options.topics.state), i32::from(shard));
+        let latest = Latest::default();
+        let mut reading = Self { shared, reader, state, stopped, at: 0, assigned: false, latest };
+        reading.at = reading.edge(Edge::Earliest, Isolation::Committed)?;
+        Ok(reading)
+    }
+
     fn read(&mut self, shard: Shard) -> Result<(), JournalError> {
         let end = self.edge(Edge::Latest, Isolation::Uncommitted)?;
-        self.begin()?;
         // What is stable already, and from it who the former owner was.
         let stable = self.edge(Edge::Latest, Isolation::Committed)?.min(end);
         self.take_until(stable)?;
@@ -212,14 +226,9 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn begin(&self) -> Result<(), JournalError> {
-        let first = self.edge(Edge::Earliest, Isolation::Committed)?;
-        self.reader.assign(&[(self.state.clone(), first)]).map_err(storage("read state"))
-    }
-
     fn edge(&self, edge: Edge, isolation: Isolation) -> Result<i64, JournalError> {
         let timeout = self.shared.options.call_timeout;
-        let offsets = self.reader.offsets(std::slice::from_ref(&self.state), edge, isolation, timeout);
+        let offsets = self.shared.asker.offsets(std::slice::from_ref(&self.state), edge, isolation, timeout);
         offsets.map(|o| o[0]).map_err(storage("ask where state ends"))
     }
 
@@ -238,7 +247,11 @@ impl Reading<'_> {
 
     /// Ends the transaction that the former owner of the shard has left open.
     fn end_foreign(&self, shard: Shard) -> Result<(), JournalError> {
-        let Some(head) = self.latest.get(HEAD_KEY) else { return Ok(()) };
+        let Some(head) = self.latest.get(HEAD_KEY) else {
+            let partition = &self.state;
+            tracing::warn!(%partition, "a transaction is open, no head says whose; it is waited for");
+            return Ok(());
+        };
         let (_, owner) = codec::head(shard, head)?;
         tracing::warn!(shard, owner, "its former owner has left a transaction open; it is aborted");
         let options = &self.shared.options;
@@ -248,30 +261,24 @@ impl Reading<'_> {
     }
 
     fn take_until(&mut self, end: i64) -> Result<(), JournalError> {
+        let doing = storage("read state");
         let mut messages = Messages::new();
-        let partition = std::slice::from_ref(&self.state);
-        loop {
-            let at = self.reader.positions(partition).map_err(storage("read state"))?[0];
-            let first = self.edge_of(at)?;
-            if first >= end {
-                return Ok(());
+        while self.at < end {
+            if !self.assigned {
+                self.reader.assign(&[(self.state.clone(), self.at)]).map_err(&doing)?;
+                self.assigned = true;
             }
             self.reader
                 .poll(&mut messages, AT_ONCE, POLL, &mut |_, _| {})
-                .map_err(|e| storage("read state")(e.error))?;
+                .map_err(|failed| doing(failed.error))?;
             for message in messages.iter() {
                 self.latest.take(message.key().unwrap_or_default(), message.value());
             }
+            let at = self.reader.positions(std::slice::from_ref(&self.state)).map_err(&doing)?[0];
+            self.at = at.unwrap_or(self.at);
             self.pause(Duration::ZERO)?;
         }
-    }
-
-    /// A position, or where the partition begins if nothing has been read.
-    fn edge_of(&self, at: Option<i64>) -> Result<i64, JournalError> {
-        match at {
-            Some(at) => Ok(at),
-            None => self.edge(Edge::Earliest, Isolation::Committed),
-        }
+        Ok(())
     }
 
     /// Waits, unless whoever wants the shard has gone.

@@ -44,9 +44,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crossbeam::channel::{Sender, bounded};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 
-use self::client::{Append, Appender, Consumer, Edge, Error, Isolation, Out, Partition};
+use self::client::{Append, Appender, Asker, Consumer, Edge, Error, Isolation, Out, Partition};
 use self::clock::Clock;
 use self::codec::Mark;
 use self::ends::{INPUTS, Watch};
@@ -58,6 +58,9 @@ use super::error::{IntakeError, JournalError};
 use super::record::{Acknowledged, ControlRecord, Shard, View};
 use super::traits::{Assignment, ControlLog, Group, Log};
 use crate::model::Timestamp;
+
+/// How long a thread that was told to end is waited for.
+const END_WAIT: Duration = Duration::from_secs(1);
 
 /// What a client's error is to those above.
 fn storage(doing: &'static str) -> impl Fn(Error) -> JournalError {
@@ -107,6 +110,8 @@ struct Shared {
     inputs: [Arc<str>; INPUTS],
     clock: Clock,
     appender: Appender,
+    /// Asks where partitions begin and end.
+    asker: Asker,
     /// Asks for the group's offsets; it never joins the group.
     group: Mutex<Consumer>,
     tail: Tail,
@@ -133,10 +138,13 @@ impl Shared {
 
     fn control_end(&self) -> Result<u64, JournalError> {
         let control = Partition::new(Arc::clone(&self.options.topics.control), 0);
-        let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        let timeout = self.options.call_timeout;
-        let end = group.offsets(&[control], Edge::Latest, Isolation::Committed, timeout);
+        let end = self.edges(&[control], Edge::Latest);
         end.map(|end| end[0].unsigned_abs()).map_err(storage("ask where the control log ends"))
+    }
+
+    /// Where the committed records of these partitions begin or end.
+    fn edges(&self, partitions: &[Partition], edge: Edge) -> Result<Vec<i64>, Error> {
+        self.asker.offsets(partitions, edge, Isolation::Committed, self.options.call_timeout)
     }
 
     /// What the group has committed for each of these shards: the offset, and what was said with it.
@@ -168,13 +176,26 @@ struct Threads {
 impl Drop for Threads {
     fn drop(&mut self) {
         self.closed = None;
-        for thread in self.threads.drain(..) {
-            // One of them may be the last to hold the journal: it cannot wait for itself.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
-        }
+        // One of them may be the last to hold the journal: it cannot wait for itself.
+        let own = std::thread::current().id();
+        join(self.threads.drain(..).filter(|thread| thread.thread().id() != own).collect());
     }
+}
+
+/// Waits until threads have ended that have been told to; one that waits for a broker is left alone after a
+/// while. It holds no membership and no transaction.
+fn join(threads: Vec<JoinHandle<()>>) {
+    let names = threads.iter().filter_map(|t| t.thread().name()).collect::<Vec<_>>().join(", ");
+    // A panic there has said so already.
+    let end = move || threads.into_iter().for_each(|thread| drop(thread.join()));
+    if client::within(END_WAIT, end).is_none() {
+        tracing::warn!(threads = names, "they wait for a broker, and are not waited for");
+    }
+}
+
+/// Whether who has the other end is gone.
+fn is_closed(closing: &Receiver<()>) -> bool {
+    matches!(closing.try_recv(), Err(TryRecvError::Disconnected))
 }
 
 /// A journal on Kafka; a clone is another handle to it.
@@ -194,13 +215,14 @@ impl Kafka {
         let appender = Appender::new(&options.settings).map_err(storage("connect to the brokers"))?;
         let clock = Clock::new(ends::broker_time(&appender, &options)?);
         let reader = tail::reader(&options)?;
-        let asker = options.reader().map_err(storage("connect to the brokers"))?;
+        let asker = options.reader().map_err(storage("connect to the brokers"))?.into_asker();
         let topics = &options.topics;
         let inputs = [&topics.events, &topics.internal, &topics.receipts].map(Arc::clone);
         let shared = Arc::new(Shared {
             inputs,
             clock,
             appender,
+            asker,
             group: Mutex::new(group),
             tail: Tail::default(),
             showcase: Showcase::default(),
@@ -208,11 +230,11 @@ impl Kafka {
             options,
         });
         let (closed, closing) = bounded(0);
-        let [tailing, asking, showing] = [(); 3].map(|()| Arc::downgrade(&shared));
+        let [tailing, asking, showing] = [(); 3].map(|()| (Arc::downgrade(&shared), closing.clone()));
         let threads = vec![
-            spawn("kafka-tail", move || tail::run(&tailing, &reader))?,
-            spawn("kafka-views", move || showcase::run(&showing))?,
-            spawn("kafka-ends", move || ends::run(&asking, &asker, &closing))?,
+            spawn("kafka-tail", move || tail::run(&tailing.0, &reader, &tailing.1))?,
+            spawn("kafka-views", move || showcase::run(&showing.0, &showing.1))?,
+            spawn("kafka-ends", move || ends::run(&asking.0, &asking.1))?,
         ];
         shared.control_known()?;
         Ok(Self { shared, _threads: Arc::new(Threads { closed: Some(closed), threads }) })

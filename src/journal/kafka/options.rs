@@ -121,6 +121,11 @@ impl KafkaOptions {
         Consumer::reader(&self.settings, &self.group, Isolation::Committed)
     }
 
+    /// A reader of what is committed already, of one partition after the other.
+    pub(super) fn scanner(&self) -> Result<Consumer, Error> {
+        Consumer::scanner(&self.settings, &self.group)
+    }
+
     /// By what the brokers know a worker: its transactional id, and its static membership.
     pub(super) fn name_of(&self, worker: usize) -> String {
         format!("{}-{}-{worker}", self.group, self.instance)

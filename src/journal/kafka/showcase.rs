@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use crossbeam::channel::Receiver;
+
 use super::client::{Append, Out};
-use super::{Shared, intake};
+use super::{Shared, intake, is_closed};
 use crate::journal::record::{Shard, View};
 use crate::model::Timestamp;
 
@@ -45,8 +47,9 @@ impl Showcase {
 }
 
 /// Shows until the journal is closed.
-pub(super) fn run(shared: &Weak<Shared>) {
-    while let Some(shared) = shared.upgrade() {
+pub(super) fn run(shared: &Weak<Shared>, closing: &Receiver<()>) {
+    while !is_closed(closing) {
+        let Some(shared) = shared.upgrade() else { return };
         let views = shared.showcase.take();
         let keys: Vec<[u8; 2]> = views.keys().map(|shard| shard.to_be_bytes()).collect();
         let records: Vec<Append<'_>> = keys

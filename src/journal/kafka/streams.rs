@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::{Consumer, Edge, Isolation, Message, Messages, Partition, Timestamp as Stamp};
+use super::client::{Edge, Message, Messages, Partition, Timestamp as Stamp};
 use super::codec::{self, HEAD_KEY, Origin};
 use super::{Kafka, Shared, load, storage};
 use crate::journal::error::JournalError;
@@ -19,7 +19,7 @@ const OFFSET_BITS: u32 = 48;
 /// How many records are taken at once.
 const AT_ONCE: usize = 1_000;
 /// How long one poll waits.
-const POLL: Duration = Duration::from_millis(100);
+const POLL: Duration = Duration::from_millis(10);
 const DOING: &str = "read what has left the shards";
 
 fn number(partition: u64, offset: i64) -> u64 {
@@ -45,22 +45,14 @@ struct Extent {
 }
 
 impl Extent {
-    fn ask(shared: &Shared, reader: &Consumer, stream: Stream) -> Result<Self, JournalError> {
+    fn ask(shared: &Shared, stream: Stream) -> Result<Self, JournalError> {
         let topic = topic(shared, stream);
         let partitions: Vec<Partition> =
             (0..shared.options.shards).map(|n| Partition::new(Arc::clone(topic), i32::from(n))).collect();
-        let ask = |edge| {
-            reader
-                .offsets(&partitions, edge, Isolation::Committed, shared.options.call_timeout)
-                .map_err(storage(DOING))
-        };
+        let ask = |edge| shared.edges(&partitions, edge).map_err(storage(DOING));
         let (first, end) = (ask(Edge::Earliest)?, ask(Edge::Latest)?);
         Ok(Self { partitions, first, end })
     }
-}
-
-fn reader(shared: &Shared) -> Result<Consumer, JournalError> {
-    shared.options.reader().map_err(storage(DOING))
 }
 
 /// Gives what a record says as an item. `bytes` is where a dead letter is put together again.
@@ -94,7 +86,7 @@ fn give(
 
 impl Streams for Kafka {
     fn bounds(&self, stream: Stream) -> Result<Bounds, JournalError> {
-        let extent = Extent::ask(&self.shared, &reader(&self.shared)?, stream)?;
+        let extent = Extent::ask(&self.shared, stream)?;
         let last = extent.end.len() - 1;
         Ok(Bounds {
             first: number(0, extent.first[0]),
@@ -111,8 +103,8 @@ impl Streams for Kafka {
         max: usize,
         each: &mut dyn FnMut(Item<'_>),
     ) -> Result<u64, JournalError> {
-        let reader = reader(&self.shared)?;
-        let extent = Extent::ask(&self.shared, &reader, stream)?;
+        let reader = self.shared.options.scanner().map_err(storage(DOING))?;
+        let extent = Extent::ask(&self.shared, stream)?;
         let (mut next, mut left, mut bytes) = (from, max, Vec::new());
         let mut messages = Messages::new();
         for (place, partition) in extent.partitions.iter().enumerate().skip((from >> OFFSET_BITS) as usize) {

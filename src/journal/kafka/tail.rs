@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crossbeam::channel::Receiver;
+
 use super::client::{Consumer, Isolation, Message, Messages, Partition, Timestamp as Stamp};
-use super::{Shared, showcase, storage};
+use super::{Shared, is_closed, showcase, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{ControlRecord, Shard};
 use crate::model::Timestamp;
@@ -148,10 +150,11 @@ fn take_view(known: &mut Known, message: Message<'_>) {
     }
 }
 
-/// Reads until the journal is closed.
-pub(super) fn run(shared: &Weak<Shared>, reader: &Consumer) {
+/// Reads until the journal is closed. That nobody holds it any more is no sign: those who follow it hold it
+/// in turns.
+pub(super) fn run(shared: &Weak<Shared>, reader: &Consumer, closing: &Receiver<()>) {
     let mut messages = Messages::new();
-    loop {
+    while !is_closed(closing) {
         let Some(shared) = shared.upgrade() else { return };
         let control = Partition::new(Arc::clone(&shared.options.topics.control), 0);
         match reader.poll(&mut messages, AT_ONCE, POLL, &mut |_, _| {}) {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::client::{
-    Consumer, Edge, Isolation, Membership, Message, Messages, Partition, PollError, Rebalance,
-    Timestamp as Stamp,
+    Consumer, Edge, Membership, Message, Messages, Partition, PollError, Rebalance, Timestamp as Stamp,
 };
 use super::codec;
 use super::commit::Transactions;
@@ -22,8 +21,10 @@ use crate::model::Timestamp;
 
 /// The logs that are polled, in the order of [`Shared::inputs`].
 const SOURCES: [Source; INPUTS] = [Source::Events, Source::Internal, Source::Receipts];
-/// How long rows of a list are waited for, once.
-const ROWS_WAIT: Duration = Duration::from_millis(20);
+/// How long one poll waits for rows of a list.
+const ROWS_WAIT: Duration = Duration::from_millis(10);
+/// How long rows are waited for that are there: a broker has to be connected first. They come next time then.
+const ROWS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A shard that is announced.
 #[derive(Debug)]
@@ -269,13 +270,12 @@ impl KafkaWorker {
             Start::Earliest => Edge::Earliest,
             Start::Latest => Edge::Latest,
         };
-        self.edge(&self.shared.events(shard), edge)
+        Ok(self.edges(&[self.shared.events(shard)], edge)?[0])
     }
 
-    fn edge(&self, partition: &Partition, edge: Edge) -> Result<u64, JournalError> {
-        let timeout = self.shared.options.call_timeout;
-        let offsets = self.side.offsets(std::slice::from_ref(partition), edge, Isolation::Committed, timeout);
-        offsets.map(|o| o[0].unsigned_abs()).map_err(storage("ask where an input begins"))
+    fn edges(&self, partitions: &[Partition], edge: Edge) -> Result<Vec<u64>, JournalError> {
+        let offsets = self.shared.edges(partitions, edge).map_err(storage("ask where an input begins"))?;
+        Ok(offsets.into_iter().map(i64::unsigned_abs).collect())
     }
 
     /// Whether no records are wanted at present: librdkafka gives at least one to who polls, and takes part in
@@ -458,21 +458,40 @@ impl Journal for KafkaWorker {
         let rows = match &mut self.rows {
             Some(rows) => rows,
             None => {
-                let reader = self.shared.options.reader().map_err(&doing)?;
+                let reader = self.shared.options.scanner().map_err(&doing)?;
                 self.rows.insert(Rows { reader, next: BTreeMap::new() })
             }
         };
         // One shard at a time: what another one's reader would fetch ahead could not be told apart.
-        let partition = lists(&self.shared, shard);
+        let partition = [lists(&self.shared, shard)];
         if rows.next.get(&shard) != Some(&from) {
             for (other, _) in std::mem::take(&mut rows.next) {
                 let _ = rows.reader.unassign(&[lists(&self.shared, other)]);
             }
             let start = i64::try_from(from).unwrap_or(i64::MAX);
-            rows.reader.assign(&[(partition, start)]).map_err(&doing)?;
+            let oldest = self.shared.edges(&partition, Edge::Earliest).map_err(&doing)?[0].unsigned_abs();
+            if from < oldest {
+                return Err(JournalError::Gone { what: "row of a list", asked: from, oldest });
+            }
+            rows.reader.assign(&[(partition[0].clone(), start)]).map_err(&doing)?;
             rows.next.insert(shard, from);
         }
-        rows.reader.poll(&mut self.messages, max, ROWS_WAIT, &mut |_, _| {}).map_err(|e| doing(e.error))?;
+        let (began, mut end) = (Instant::now(), None);
+        loop {
+            let polled = rows.reader.poll(&mut self.messages, max, ROWS_WAIT, &mut |_, _| {});
+            polled.map_err(|failed| doing(failed.error))?;
+            if !self.messages.is_empty() || began.elapsed() > ROWS_PATIENCE {
+                break;
+            }
+            let end = match end {
+                Some(end) => end,
+                None => *end.insert(self.shared.edges(&partition, Edge::Latest).map_err(&doing)?[0]),
+            };
+            let at = rows.reader.positions(&partition).map_err(&doing)?[0];
+            if at.map_or(from, i64::unsigned_abs) >= end.unsigned_abs() {
+                break;
+            }
+        }
         let now = self.shared.clock.now();
         for message in self.messages.iter() {
             let appended = match message.timestamp() {
@@ -498,8 +517,8 @@ impl Journal for KafkaWorker {
         owned.complete = Timestamp::MIN;
         owned.loaded = None;
         let mut from = Vec::with_capacity(INPUTS);
-        for (partition, start) in partitions.into_iter().zip(starts) {
-            let oldest = self.edge(&partition, Edge::Earliest)?;
+        let oldest = self.edges(&partitions, Edge::Earliest)?;
+        for ((partition, start), oldest) in partitions.into_iter().zip(starts).zip(oldest) {
             // Nothing has been read of it, so nothing is missed; what was read before must still be there.
             if start > 0 && start < oldest {
                 return Err(JournalError::Gone { what: "record", asked: start, oldest });

@@ -22,8 +22,12 @@ use super::rebalance::{Handler, Rebalance, State};
 use super::settings::Settings;
 use super::watchdog::watch;
 
-/// The longest time between two signs of life of a member: librdkafka's own.
-const HEARTBEAT_MAX: Duration = Duration::from_secs(3);
+/// The longest time between two signs of life of a member. By them it hears of others, so a joining one waits
+/// for two of them until it has its first partition.
+const HEARTBEAT_MAX: Duration = Duration::from_millis(250);
+
+/// How long brokers let a scanner wait at a partition's end.
+const SCAN_WAIT_MS: &str = "5";
 
 /// Who a member of a group is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +69,7 @@ impl Consumer {
     pub fn member(settings: &Settings, membership: &Membership) -> Result<Self, Error> {
         let session = raw::milliseconds(membership.session_timeout).to_string();
         let interval = raw::milliseconds(membership.poll_interval_max).to_string();
-        // Six chances to be heard; the default of 3 s is no chance at all under a session of 3 s.
+        // Six chances to be heard at least.
         let heartbeat = raw::milliseconds((membership.session_timeout / 6).min(HEARTBEAT_MAX)).to_string();
         let mut own = vec![
             ("group.id", membership.group.as_str()),
@@ -84,6 +88,19 @@ impl Consumer {
     /// As [`Self::member`].
     pub fn reader(settings: &Settings, group: &str, isolation: Isolation) -> Result<Self, Error> {
         Self::new(settings, vec![("group.id", group)], isolation)
+    }
+
+    /// A reader of what is there already, of one partition after the other: brokers do not let it wait for
+    /// more, since what it asks next would wait behind that.
+    ///
+    /// # Errors
+    /// As [`Self::member`].
+    pub fn scanner(settings: &Settings, group: &str) -> Result<Self, Error> {
+        Self::new(
+            settings,
+            vec![("group.id", group), ("fetch.wait.max.ms", SCAN_WAIT_MS)],
+            Isolation::Committed,
+        )
     }
 
     fn new<'a>(
@@ -350,6 +367,10 @@ impl Consumer {
             return Err(Error::new(doing, code::STATE, text));
         }
         Ok(())
+    }
+
+    pub(super) fn native(&self) -> &Arc<Native> {
+        &self.native
     }
 
     pub(super) fn client(&self) -> *mut rk::rd_kafka_t {

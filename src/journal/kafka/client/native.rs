@@ -167,7 +167,7 @@ pub(super) unsafe fn fatal(client: *mut rk::rd_kafka_t, doing: &'static str) -> 
 
 /// Does something that may hang on a thread of its own, and waits for it up to a limit. `None`: it still
 /// runs, or there is no thread for it, in which case it never does.
-pub(super) fn within<T: Send + 'static>(
+pub(in super::super) fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_char;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use rdkafka::bindings as rk;
 use super::consumer::Consumer;
 use super::error::Error;
 use super::list::List;
+use super::native::Native;
 use super::partition::Partition;
 use super::raw::{self, code};
 use super::watchdog::watch;
@@ -64,9 +66,36 @@ fn moves(error: i32) -> bool {
     .any(|answer| *answer as i32 == error)
 }
 
+/// Asks brokers, for any thread. It fetches nothing: brokers answer one request of a connection after the
+/// other, and a fetch may wait there for half a second.
+#[derive(Clone, Debug)]
+pub struct Asker(Arc<Native>);
+
 impl Consumer {
+    /// Makes an asker of it.
+    #[must_use]
+    pub fn into_asker(self) -> Asker {
+        Asker(Arc::clone(self.native()))
+    }
+
+    /// As [`Asker::offsets`]; if it fetches, the answer may wait for a fetch.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn offsets(
+        &self,
+        partitions: &[Partition],
+        edge: Edge,
+        isolation: Isolation,
+        timeout: Duration,
+    ) -> Result<Vec<i64>, Error> {
+        Asker(Arc::clone(self.native())).offsets(partitions, edge, isolation, timeout)
+    }
+}
+
+impl Asker {
     /// The offsets of an edge, one for each partition asked for, in their order. The isolation of the
-    /// consumer does not matter.
+    /// client does not matter.
     ///
     /// # Errors
     /// A partition does not exist, or no answer came within `timeout`: one whose leader moves is asked again.
@@ -80,7 +109,7 @@ impl Consumer {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
-        let _watched = watch(self.name(), DOING, timeout);
+        let _watched = watch(self.0.name(), DOING, timeout);
         let end = Instant::now() + timeout;
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -107,10 +136,10 @@ impl Consumer {
         for partition in partitions {
             list.add(partition, i64::from(spec as i32))?;
         }
-        let options = Options::new(self, isolation, timeout)?;
-        let queue = Queue::new(self);
+        let options = Options::new(&self.0, isolation, timeout)?;
+        let queue = Queue::new(&self.0);
         // SAFETY: all four are alive for the call, and copied.
-        unsafe { rk::rd_kafka_ListOffsets(self.client(), list.as_ptr(), options.0, queue.0) }
+        unsafe { rk::rd_kafka_ListOffsets(self.0.client(), list.as_ptr(), options.0, queue.0) }
         let event = queue.wait(timeout)?;
         let found = event.offsets()?;
         let missing = |at: &Partition| {
@@ -124,7 +153,7 @@ impl Consumer {
 struct Options(*mut rk::rd_kafka_AdminOptions_t);
 
 impl Options {
-    fn new(of: &Consumer, isolation: Isolation, timeout: Duration) -> Result<Self, Error> {
+    fn new(of: &Native, isolation: Isolation, timeout: Duration) -> Result<Self, Error> {
         use rk::rd_kafka_IsolationLevel_t as level;
         let kind = rk::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
         let level = match isolation {
@@ -156,9 +185,9 @@ impl Drop for Options {
 struct Queue(*mut rk::rd_kafka_queue_t);
 
 impl Queue {
-    fn new(of: &Consumer) -> Self {
+    fn new(of: &Native) -> Self {
         // SAFETY: the client is alive, and outlives the queue: both are used within one call of the
-        // consumer.
+        // asker.
         Self(unsafe { rk::rd_kafka_queue_new(of.client()) })
     }
 
