@@ -6,6 +6,7 @@
 mod client;
 mod contract;
 mod fencing;
+mod instances;
 mod process;
 mod scene;
 mod topics;
