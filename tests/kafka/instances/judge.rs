@@ -132,17 +132,52 @@ pub fn judge(of: &Deployment, fleet: &Fleet, given: &[Given], accepted: &Accepte
     for verb in given {
         by_journey.entry(&verb.journey).or_default().push(verb);
     }
-    let mut wrong = Vec::new();
-    sends(&evidence, &mut wrong);
-    for (journey, given) in &by_journey {
-        entries(journey, given, &evidence, told, &mut wrong);
-        movements(journey, given, &evidence, &mut wrong);
-    }
+    let wrong = verdict(&by_journey, &evidence, told);
     let some = &wrong[..wrong.len().min(20)];
     assert!(wrong.is_empty(), "{} are wrong: {}\n{}", wrong.len(), some.join("\n"), of.said());
     for journey in by_journey.keys() {
         counts(of, fleet, journey, &evidence);
     }
+    finds_what_is_wrong(&by_journey, evidence);
+}
+
+/// What is wrong, in sentences.
+fn verdict(by_journey: &BTreeMap<&str, Vec<&Given>>, evidence: &Evidence, told: &mut Told) -> Vec<String> {
+    let mut wrong = Vec::new();
+    sends(evidence, &mut wrong);
+    for (journey, given) in by_journey {
+        entries(journey, given, evidence, told, &mut wrong);
+        movements(journey, given, evidence, &mut wrong);
+    }
+    wrong
+}
+
+/// The judge is judged: whatever is taken from the evidence, or put into it, is found.
+fn finds_what_is_wrong(by_journey: &BTreeMap<&str, Vec<&Given>>, mut evidence: Evidence) {
+    let finds = |evidence: &Evidence, what: &str, says: &str| {
+        let wrong = verdict(by_journey, evidence, &mut Told::default());
+        assert!(wrong.iter().any(|sentence| sentence.contains(says)), "not found is {what}: {wrong:?}");
+    };
+    let of_ct = |at: &At<SendRecord>| at.is.journey == LASTING[0];
+    let place = evidence.sends.iter().position(of_ct).expect("something was sent");
+    let first = evidence.sends.remove(place);
+    finds(&evidence, "a send that is lost", "got");
+    let again = At { is: first.is.clone(), ..first };
+    evidence.sends.insert(place, first);
+    evidence.sends.push(again);
+    finds(&evidence, "a send that is there twice", "its key was there before");
+    evidence.sends.pop();
+    let (who, _) = evidence.entered.pop_first().expect("somebody entered");
+    finds(&evidence, "somebody who is lost", "got");
+    evidence.entered.insert(who.clone(), 2);
+    finds(&evidence, "somebody who entered twice", "entered twice");
+    evidence.entered.insert(who, 1);
+    let stopped = by_journey.values().flatten().find(|given| ["stop", "abort"].contains(&given.verb));
+    let stopped = stopped.expect("a journey was stopped");
+    let late = evidence.sends.iter_mut().rfind(|at| of_ct(at)).expect("something was sent");
+    stopped.journey.clone_into(&mut late.is.journey);
+    late.offset = stopped.after.sends[late.partition];
+    finds(&evidence, "a send of a journey that was stopped", "under a gate");
 }
 
 /// I1: everybody entered once or was refused once, as the gate surely was.

@@ -146,10 +146,10 @@ impl<'a> Operator<'a> {
         while !over.load(Ordering::Relaxed) {
             round += 1;
             match round % 4 {
-                1 => self.turns("ct", &["pause", "resume"]),
-                2 => self.turns("an", &["pause", "reactivate", "resume"]),
-                3 => self.turns("an", &["freeze", "reactivate"]),
-                _ => self.one_that_ends(round),
+                1 => self.one_that_ends(round),
+                2 => self.turns("ct", &["pause", "resume"]),
+                3 => self.turns("an", &["pause", "reactivate", "resume"]),
+                _ => self.turns("an", &["freeze", "reactivate"]),
             }
         }
     }
