@@ -7,6 +7,7 @@ mod client;
 mod closing;
 mod contract;
 mod fencing;
+mod instances;
 mod lists;
 mod process;
 mod scene;

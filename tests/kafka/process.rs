@@ -19,7 +19,7 @@ use wayfarer_broker::reaper::Reaper;
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Ends the processes if we are killed.
-static REAPER: LazyLock<Reaper> = LazyLock::new(|| {
+pub static REAPER: LazyLock<Reaper> = LazyLock::new(|| {
     let directory = tempfile::tempdir().expect("a directory can be made").keep();
     Reaper::start(&directory).expect("a shell")
 });

@@ -168,7 +168,7 @@ impl Consumer {
         let errors = &mut left.errors;
         into.retain(|message| {
             if message.code() != code::NONE {
-                errors.push_back(complaint(message));
+                errors.push_back(self.complaint(message));
                 return false;
             }
             let is_gone = |at: &Partition| at.number == message.partition() && *at.topic == *message.topic();
@@ -180,6 +180,17 @@ impl Consumer {
             Some(panic) => resume_unwind(panic),
             None => error.map_or(Ok(()), Err),
         }
+    }
+
+    /// The error that stands in the place of a record. One that ends the client hides what it is behind a
+    /// code of its own: the client is asked, since who was fenced by a namesake must say so.
+    fn complaint(&self, message: Message<'_>) -> PollError {
+        let is_fatal = message.code() == code::FATAL;
+        let fatal = if is_fatal { self.native.fatal("read") } else { None };
+        let error = fatal.unwrap_or_else(|| Error::new("read", message.code(), message.complaint()));
+        let at = (!message.topic().is_empty() && message.partition() >= 0)
+            .then(|| Partition::new(message.topic(), message.partition()));
+        PollError { partition: at, error }
     }
 
     /// librdkafka waits for *all* the records asked for, so it is asked for one first, and then for what is
@@ -380,14 +391,6 @@ impl Consumer {
     pub(super) fn name(&self) -> &str {
         self.native.name()
     }
-}
-
-/// The error that stands in the place of a record.
-fn complaint(message: Message<'_>) -> PollError {
-    let error = Error::new("read", message.code(), message.complaint());
-    let at = (!message.topic().is_empty() && message.partition() >= 0)
-        .then(|| Partition::new(message.topic(), message.partition()));
-    PollError { partition: at, error }
 }
 
 #[cfg(test)]

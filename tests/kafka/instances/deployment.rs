@@ -1,0 +1,178 @@
+//! One deployment of the binary: its topics, its group, and what a bystander with a Kafka client sees of it.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use wayfarer::cli::exit;
+use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Messages, Partition};
+
+use super::instance::Instance;
+use crate::scene::{PATIENCE, Scene, poll, until};
+
+/// Partitions of each topic: the shards.
+pub const SHARDS: u16 = 8;
+/// What its instances log; lines at `info` say where they listen.
+const LEVEL: &str = "info";
+
+/// Topics and a group that nobody else has.
+pub struct Deployment {
+    pub scene: Scene,
+    prefix: String,
+    group: String,
+    workers: u32,
+    root: tempfile::TempDir,
+    lives: AtomicU32,
+    watcher: Mutex<Consumer>,
+}
+
+/// A record of a topic.
+pub struct Seen {
+    pub partition: i32,
+    pub offset: i64,
+    pub value: Vec<u8>,
+}
+
+/// How far a topic reaches, by partition.
+pub type Ends = Vec<i64>;
+
+impl Deployment {
+    /// Makes the topics as operators do.
+    pub fn new(workers: u32) -> Self {
+        let scene = Scene::shared();
+        let group = scene.name("instances");
+        let watcher = Consumer::reader(&scene.settings(), &group, Isolation::Uncommitted).expect("a reader");
+        let root = tempfile::tempdir().expect("a directory");
+        let prefix = format!("{group}-");
+        let new = Self {
+            scene,
+            prefix,
+            group,
+            workers,
+            root,
+            lives: AtomicU32::new(0),
+            watcher: Mutex::new(watcher),
+        };
+        let applied = new.command("nobody").args(["topics", "apply"]).output().expect("the binary runs");
+        let said = String::from_utf8_lossy(&applied.stderr);
+        assert_eq!(applied.status.code(), Some(i32::from(exit::OK)), "{said}");
+        new
+    }
+
+    /// The binary with the settings of an instance.
+    pub fn command(&self, instance: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_wayfarer"));
+        for (key, value) in [
+            ("JOURNAL__KIND", "kafka"),
+            ("ENGINE__SHARDS", &SHARDS.to_string()),
+            ("ENGINE__WORKERS", &self.workers.to_string()),
+            ("KAFKA__BROKERS", self.scene.servers()),
+            ("KAFKA__GROUP", &self.group),
+            ("KAFKA__INSTANCE", instance),
+            ("TOPICS__PREFIX", &self.prefix),
+            ("TOPICS__REPLICATION", "1"),
+            ("TOPICS__MIN_INSYNC", "1"),
+            ("HTTP__LISTEN", "127.0.0.1:0"),
+            ("LOG__LEVEL", LEVEL),
+        ] {
+            command.env(format!("WAYFARER_{key}"), value);
+        }
+        command
+    }
+
+    /// Starts an instance; what it says goes into a file of this life.
+    pub fn start(&self, name: &str) -> Instance {
+        let log = self.log(name);
+        let file = File::create(&log).expect("it is made");
+        let mut command = self.command(name);
+        command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        Instance::spawn(name, command, log)
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        let life = self.lives.fetch_add(1, Ordering::Relaxed);
+        self.root.path().join(format!("{life}-{name}.log"))
+    }
+
+    /// The last words of every life, for who has to find out what went wrong.
+    pub fn said(&self) -> String {
+        let files = fs::read_dir(self.root.path()).expect("it is there").flatten();
+        let mut logs: Vec<PathBuf> = files.map(|file| file.path()).collect();
+        logs.sort();
+        let tail = |path: &PathBuf| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            let last = lines[lines.len().saturating_sub(12)..].join("\n");
+            format!("--- {}\n{last}\n", path.display())
+        };
+        logs.iter().map(tail).collect()
+    }
+
+    /// The name of a topic.
+    pub fn topic(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn watcher(&self) -> MutexGuard<'_, Consumer> {
+        self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn partitions(&self, key: &str) -> Vec<Partition> {
+        let topic = self.topic(key);
+        (0..i32::from(SHARDS)).map(|number| Partition::new(topic.as_str(), number)).collect()
+    }
+
+    /// Where a topic ends now, what is not committed included.
+    pub fn ends(&self, key: &str) -> Ends {
+        let partitions = self.partitions(key);
+        until("the broker says where a topic ends", || {
+            let asked = self.watcher().offsets(&partitions, Edge::Latest, Isolation::Uncommitted, PATIENCE);
+            asked.ok()
+        })
+    }
+
+    /// What the group has committed: up to where the events are decided, and by whom.
+    pub fn committed(&self) -> Vec<(i64, String)> {
+        let partitions = self.partitions("events");
+        let committed = until("the broker says what is committed", || {
+            self.watcher().committed(&partitions, Duration::from_secs(5)).ok()
+        });
+        let read = |committed: Option<wayfarer::journal::kafka::client::Committed>| {
+            let Some(committed) = committed else { return (0, String::new()) };
+            // The form of it: format, sequence number, epoch, transactional id.
+            let text = String::from_utf8(committed.metadata).expect("it is text");
+            let id = text.splitn(4, ' ').nth(3).unwrap_or_default();
+            let instance = id.strip_prefix(&*self.group).and_then(|id| id.rsplit_once('-'));
+            (committed.offset, instance.map_or("", |(name, _)| name.trim_start_matches('-')).to_owned())
+        };
+        committed.into_iter().map(read).collect()
+    }
+
+    /// The instances that committed last, by shard.
+    pub fn owners(&self) -> Vec<String> {
+        self.committed().into_iter().map(|(_, owner)| owner).collect()
+    }
+
+    /// Everything that is committed in a topic.
+    pub fn read(&self, key: &str) -> Vec<Seen> {
+        let (partitions, ends) = (self.partitions(key), self.ends(key));
+        let reader = self.scene.reader(Isolation::Committed);
+        let from: Vec<(Partition, i64)> = partitions.iter().map(|partition| (partition.clone(), 0)).collect();
+        reader.assign(&from).expect("it is not assigned yet");
+        let (mut seen, mut batch) = (Vec::new(), Messages::new());
+        until(&format!("{key} is read"), || {
+            poll(&reader, &mut batch);
+            seen.extend(batch.iter().map(|it| Seen {
+                partition: it.partition(),
+                offset: it.offset(),
+                value: it.value().unwrap_or_default().to_vec(),
+            }));
+            let at = reader.positions(&partitions).expect("they are assigned");
+            at.iter().zip(&ends).all(|(at, end)| at.unwrap_or(0) >= *end).then_some(())
+        });
+        seen
+    }
+}

@@ -1,0 +1,336 @@
+//! What must be there, by what a read_committed client reads and by the forms of the wire; the engine is not
+//! asked, except for its counts, which must agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use wayfarer::journal::kafka::partition::Partitioner;
+use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
+
+use super::AGAIN;
+use super::deployment::{Deployment, Ends, SHARDS, Seen};
+use super::operator::{Given, LASTING, Moment};
+use super::storm::{Fleet, Told};
+use super::traffic::{Accepted, POISON};
+
+/// A journey and a user.
+type Who = (String, String);
+
+/// A record where it stands.
+struct At<T> {
+    partition: usize,
+    offset: i64,
+    is: T,
+}
+
+fn read<T: DeserializeOwned>(of: &Deployment, topic: &str) -> Vec<At<T>> {
+    let parse = |seen: Seen| At {
+        partition: seen.partition.unsigned_abs() as usize,
+        offset: seen.offset,
+        is: serde_json::from_slice(&seen.value).expect("a line of the wire"),
+    };
+    of.read(topic).into_iter().map(parse).collect()
+}
+
+fn who(journey: &str, user: &str) -> Who {
+    (journey.to_owned(), user.to_owned())
+}
+
+/// Whether everybody who entered a lasting journey has gone through it.
+pub fn everybody_has_left(of: &Deployment) -> bool {
+    let mut inside = 0_i64;
+    for at in read::<TransitionRecord>(of, "transitions") {
+        if LASTING.contains(&&*at.is.journey) {
+            inside += i64::from(at.is.what == "entered") - i64::from(at.is.what == "exited");
+        }
+    }
+    inside == 0
+}
+
+/// All that was read.
+struct Evidence {
+    /// Where each user's events stand.
+    events: BTreeMap<String, Vec<(usize, i64)>>,
+    sends: Vec<At<SendRecord>>,
+    transitions: Vec<At<TransitionRecord>>,
+    /// How often each user entered each journey.
+    entered: BTreeMap<Who, u64>,
+    refused: BTreeMap<Who, u64>,
+    refusals: Vec<At<RefusalRecord>>,
+}
+
+impl Evidence {
+    fn read(of: &Deployment) -> Self {
+        let mut events: BTreeMap<String, Vec<(usize, i64)>> = BTreeMap::new();
+        for seen in of.read("events") {
+            let text: Option<Value> = serde_json::from_slice(&seen.value).ok();
+            if let Some(user) = text.as_ref().and_then(|event| event["userId"].as_str()) {
+                let at = (seen.partition.unsigned_abs() as usize, seen.offset);
+                events.entry(user.to_owned()).or_default().push(at);
+            }
+        }
+        let transitions = read::<TransitionRecord>(of, "transitions");
+        let refusals = read::<RefusalRecord>(of, "refusals");
+        let (mut entered, mut refused) = (BTreeMap::new(), BTreeMap::new());
+        for at in transitions.iter().filter(|at| at.is.what == "entered") {
+            *entered.entry(who(&at.is.journey, &at.is.user)).or_default() += 1;
+        }
+        for at in &refusals {
+            *refused.entry(who(&at.is.journey, &at.is.user)).or_default() += 1;
+        }
+        Self { events, sends: read(of, "sends"), transitions, entered, refused, refusals }
+    }
+}
+
+/// Whether entry and movement are open after a verb.
+fn gates(given: &Given) -> (bool, bool) {
+    match given.verb {
+        "pause" if given.journey == "an" => (true, false),
+        "pause" => (false, true),
+        "freeze" | "stop" | "abort" => (false, false),
+        _ => (true, true),
+    }
+}
+
+/// The longest spans between verbs during which something surely was so: from after the answer to before the
+/// verb that ended it, or to the end.
+fn spans<'a>(given: &[&'a Given], is_so: impl Fn(&Given) -> bool) -> Vec<(&'a Moment, Option<&'a Moment>)> {
+    let (mut spans, mut since) = (Vec::new(), None);
+    for &verb in given {
+        match (is_so(verb), since) {
+            (true, None) => since = Some(&verb.after),
+            (false, Some(from)) => {
+                spans.push((from, Some(&verb.before)));
+                since = None;
+            }
+            _ => {}
+        }
+    }
+    spans.extend(since.map(|from| (from, None)));
+    spans
+}
+
+fn within((partition, offset): (usize, i64), from: &Ends, to: Option<&Ends>) -> bool {
+    offset >= from[partition] && to.is_none_or(|to| offset < to[partition])
+}
+
+/// Judges a deployment that has come to rest.
+pub fn judge(of: &Deployment, fleet: &Fleet, given: &[Given], accepted: &Accepted, told: &mut Told) {
+    let evidence = Evidence::read(of);
+    told.users = evidence.events.len() as u64;
+    told.users_by_http = accepted.by_http;
+    told.sends = evidence.sends.len() as u64;
+    let lost: Vec<&String> =
+        accepted.users.iter().filter(|&user| !evidence.events.contains_key(user)).collect();
+    assert!(lost.is_empty(), "accepted and not in the topic: {lost:?}");
+    let letters = of.read("rejects").iter().filter(|letter| letter.value == POISON).count() as u64;
+    assert_eq!(letters, accepted.poison, "each record that is no event is one dead letter");
+    told.poison = letters;
+    let mut by_journey: BTreeMap<&str, Vec<&Given>> = BTreeMap::new();
+    for verb in given {
+        by_journey.entry(&verb.journey).or_default().push(verb);
+    }
+    let wrong = verdict(&by_journey, &evidence, told);
+    let some = &wrong[..wrong.len().min(20)];
+    assert!(wrong.is_empty(), "{} are wrong: {}\n{}", wrong.len(), some.join("\n"), of.said());
+    for journey in by_journey.keys() {
+        counts(of, fleet, journey, &evidence);
+    }
+    finds_what_is_wrong(&by_journey, evidence);
+}
+
+/// What is wrong, in sentences.
+fn verdict(by_journey: &BTreeMap<&str, Vec<&Given>>, evidence: &Evidence, told: &mut Told) -> Vec<String> {
+    let mut wrong = Vec::new();
+    sends(evidence, &mut wrong);
+    for (journey, given) in by_journey {
+        entries(journey, given, evidence, told, &mut wrong);
+        movements(journey, given, evidence, &mut wrong);
+    }
+    wrong
+}
+
+/// The judge is judged: whatever is taken from the evidence, or put into it, is found.
+fn finds_what_is_wrong(by_journey: &BTreeMap<&str, Vec<&Given>>, mut evidence: Evidence) {
+    let finds = |evidence: &Evidence, what: &str, says: &str| {
+        let wrong = verdict(by_journey, evidence, &mut Told::default());
+        assert!(wrong.iter().any(|sentence| sentence.contains(says)), "not found is {what}: {wrong:?}");
+    };
+    let of_ct = |at: &At<SendRecord>| at.is.journey == LASTING[0];
+    let place = evidence.sends.iter().position(of_ct).expect("something was sent");
+    let first = evidence.sends.remove(place);
+    finds(&evidence, "a send that is lost", "got");
+    let again = At { is: first.is.clone(), ..first };
+    evidence.sends.insert(place, first);
+    evidence.sends.push(again);
+    finds(&evidence, "a send that is there twice", "its key was there before");
+    evidence.sends.pop();
+    let (who, _) = evidence.entered.pop_first().expect("somebody entered");
+    finds(&evidence, "somebody who is lost", "got");
+    evidence.entered.insert(who.clone(), 2);
+    finds(&evidence, "somebody who entered twice", "entered twice");
+    evidence.entered.insert(who, 1);
+    let stopped = by_journey.values().flatten().find(|given| ["stop", "abort"].contains(&given.verb));
+    let stopped = stopped.expect("a journey was stopped");
+    let late = evidence.sends.iter_mut().rfind(|at| of_ct(at)).expect("something was sent");
+    stopped.journey.clone_into(&mut late.is.journey);
+    late.offset = stopped.after.sends[late.partition];
+    finds(&evidence, "a send of a journey that was stopped", "under a gate");
+}
+
+/// I1: everybody entered once or was refused once, as the gate surely was.
+fn entries(journey: &str, given: &[&Given], evidence: &Evidence, told: &mut Told, wrong: &mut Vec<String>) {
+    let open = spans(given, |verb| gates(verb).0);
+    let shut = spans(given, |verb| !gates(verb).0);
+    for (user, events) in &evidence.events {
+        let who = who(journey, user);
+        let count = |of: &BTreeMap<Who, u64>| of.get(&who).copied().unwrap_or(0);
+        let (entered, refused) = (count(&evidence.entered), count(&evidence.refused));
+        let mut must = |is: bool, what: &str| {
+            if !is {
+                wrong.push(format!("{journey} {user} of {events:?} {what}: {entered} and {refused}"));
+            }
+        };
+        must(entered <= 1, "entered twice");
+        // Who was sent twice, since nobody knew of the first, may have been judged twice.
+        let [event] = events[..] else { continue };
+        if event.1 < given[0].before.events[event.0] {
+            must(entered == 0, "entered before the journey was there");
+        }
+        if event.1 >= given[0].after.events[event.0] {
+            must(entered + refused == 1, "entered or was refused, once");
+        }
+        if open.iter().any(|(from, to)| within(event, &from.events, to.map(|to| &to.decided))) {
+            must(entered == 1, "qualified while entry was open");
+            told.entered_surely += 1;
+        }
+        if shut.iter().any(|(from, to)| within(event, &from.events, to.map(|to| &to.events))) {
+            must(entered == 0, "came while entry was shut");
+            told.refused_surely += 1;
+        }
+    }
+}
+
+/// I9: between the answer to a verb that shuts a gate and the next verb nothing goes through it.
+fn movements(journey: &str, given: &[&Given], evidence: &Evidence, wrong: &mut Vec<String>) {
+    let held = spans(given, |verb| !gates(verb).1);
+    let shut = spans(given, |verb| !gates(verb).0);
+    for at in evidence.transitions.iter().filter(|at| at.is.journey == journey) {
+        let spans = match &*at.is.what {
+            "started" => &held,
+            "entered" => &shut,
+            _ => continue,
+        };
+        let here = (at.partition, at.offset);
+        if spans.iter().any(|(from, to)| within(here, &from.transitions, to.map(|to| &to.transitions))) {
+            wrong.push(format!("under a gate whose shutting was answered: {:?}", at.is));
+        }
+    }
+    for at in evidence.sends.iter().filter(|at| at.is.journey == journey) {
+        let here = (at.partition, at.offset);
+        if held.iter().any(|(from, to)| within(here, &from.sends, to.map(|to| &to.sends))) {
+            wrong.push(format!("under a gate whose shutting was answered: {:?}", at.is));
+        }
+    }
+}
+
+/// I2, I4: no key twice; who entered got both sends in their order, in the shard that a producer would say.
+fn sends(evidence: &Evidence, wrong: &mut Vec<String>) {
+    let (mut keys, mut by_user) = (BTreeSet::new(), BTreeMap::<Who, Vec<&str>>::new());
+    for at in &evidence.sends {
+        if !keys.insert(&at.is.key) {
+            wrong.push(format!("its key was there before: {:?}", at.is));
+        }
+        if at.partition != usize::from(Partitioner::Murmur2.partition(at.is.user.as_bytes(), SHARDS)) {
+            wrong.push(format!("from the partition {}: {:?}", at.partition, at.is));
+        }
+        by_user.entry(who(&at.is.journey, &at.is.user)).or_default().push(&at.is.node);
+    }
+    const BOTH: [&str; 2] = ["hello", "again"];
+    for (who, nodes) in &by_user {
+        let right = BOTH.starts_with(nodes) && evidence.entered.contains_key(who);
+        if !right {
+            wrong.push(format!("{who:?} got {nodes:?}"));
+        }
+    }
+    for who in evidence.entered.keys().filter(|(journey, _)| LASTING.contains(&&**journey)) {
+        if by_user.get(who).is_none_or(|nodes| nodes.len() < BOTH.len()) {
+            wrong.push(format!("{who:?} got {:?} only", by_user.get(who)));
+        }
+    }
+}
+
+/// What the journey's counts are, added up from the streams.
+fn expected(journey: &str, evidence: &Evidence) -> Value {
+    let (mut entered, mut exited, mut sent) = (0_u64, BTreeMap::new(), BTreeMap::new());
+    for at in evidence.transitions.iter().filter(|at| at.is.journey == journey) {
+        match &*at.is.what {
+            "entered" => entered += 1,
+            "exited" => *exited.entry(at.is.detail.clone().unwrap_or_default()).or_insert(0_u64) += 1,
+            _ => {}
+        }
+    }
+    for at in evidence.sends.iter().filter(|at| at.is.journey == journey) {
+        *sent.entry(at.is.node.clone()).or_insert(0_u64) += 1;
+    }
+    let mut refused = BTreeMap::new();
+    for at in evidence.refusals.iter().filter(|at| at.is.journey == journey) {
+        *refused.entry(at.is.reason.clone()).or_insert(0_u64) += 1;
+    }
+    let left: u64 = exited.values().sum();
+    let draining = entered - left;
+    json!({ "entered": entered, "inside": draining, "exited": exited, "sent": sent, "refused": refused })
+}
+
+/// What an instance shows, in the form of [`expected`]; nothing if its counts do not add up.
+fn shown(view: &Value) -> Option<Value> {
+    let [version] = &view["versions"].as_array()?[..] else { return None };
+    let pairs = |of: &Value| -> Option<BTreeMap<String, u64>> {
+        let pairs: Vec<(String, u64)> = serde_json::from_value(of.clone()).ok()?;
+        Some(pairs.into_iter().filter(|(_, count)| *count > 0).collect())
+    };
+    let count = |name: &str| version[name].as_u64();
+    let inside = count("waiting")? + count("held")? + count("at_send")? + count("draining")?;
+    version["conserved"].as_bool()?.then_some(())?;
+    Some(json!({
+        "entered": count("entered")?, "inside": inside, "exited": pairs(&version["exited"])?,
+        "sent": pairs(&version["sent"])?, "refused": pairs(&view["refused"])?,
+    }))
+}
+
+/// I13: every instance shows what the streams say, and all the same.
+fn counts(of: &Deployment, fleet: &Fleet, journey: &str, evidence: &Evidence) {
+    let expected = expected(journey, evidence);
+    let state = match journey {
+        "ct" => "Running",
+        "an" => "Active",
+        _ => "",
+    };
+    let mut views = Vec::new();
+    let mut last = String::new();
+    for address in fleet.all() {
+        let url = format!("http://{address}");
+        // What others have committed is shown a moment later.
+        let right = (0..250).any(|_| {
+            let mut command = of.command("nobody");
+            command.args(["ctl", "--url", &url, "show", journey, "--json"]);
+            let output = command.output().expect("the binary runs");
+            last = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            let view: Value = serde_json::from_str(&last).unwrap_or_default();
+            if shown(&view).as_ref() == Some(&expected) {
+                views.push(view);
+                return true;
+            }
+            thread::sleep(AGAIN);
+            false
+        });
+        assert!(right, "{journey} at {url} shows {last}\nand the streams say {expected}\n{}", of.said());
+    }
+    let states: Vec<(&Value, &Value)> =
+        views.iter().map(|view| (&view["state"], &view["revision"])).collect();
+    assert!(views.len() >= 2 && states.windows(2).all(|two| two[0] == two[1]), "{journey}: {states:?}");
+    let is = states[0].0.as_str().unwrap_or_default();
+    assert!(is == state || (state.is_empty() && ["Stopped", "Aborted"].contains(&is)), "{journey} is {is}");
+}
