@@ -14,6 +14,7 @@ mod traffic;
 
 use std::env;
 use std::io::{self, Write};
+use std::panic::resume_unwind;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,9 @@ use storm::{Fleet, Interlude, Told};
 
 /// The kills of a run, over all deployments.
 const KILLS: u64 = 21;
+/// The kills of the longest soak, and of one storm in it: what is judged is kept in memory.
+const KILLS_MAX: u64 = 500;
+const STORM_MAX: u64 = 125;
 /// Deployments side by side: the workers of each instance, and what happens beside kills, in turns.
 const DEPLOYMENTS: [(u32, &[Interlude]); 3] = [
     (1, &[Interlude::FailOver, Interlude::Zombie]),
@@ -70,18 +74,24 @@ fn number(variable: &str, default: u64) -> u64 {
 
 #[test]
 fn instances_that_are_killed_stopped_and_ended_under_load_lose_nothing_and_send_nothing_twice() {
-    let (kills, seed) = (number("WAYFARER_SOAK", KILLS), number("WAYFARER_SEED", 1));
+    let kills = number("WAYFARER_SOAK", KILLS).min(KILLS_MAX);
+    let (storms, seed) = (kills.div_ceil(STORM_MAX), number("WAYFARER_SEED", 1));
+    for n in 0..storms {
+        storm_over_all(seed.wrapping_add(n), kills.div_ceil(storms));
+    }
+}
+
+/// Storms over all deployments at once.
+fn storm_over_all(seed: u64, kills: u64) {
     let each = kills.div_ceil(DEPLOYMENTS.len() as u64);
     let told: Vec<Told> = thread::scope(|scope| {
         let storm = |(n, &(workers, interludes)): (usize, &(u32, &'static [Interlude]))| {
-            let seed = seed.wrapping_add(n as u64);
+            let seed = seed.wrapping_mul(DEPLOYMENTS.len() as u64).wrapping_add(n as u64);
             scope.spawn(move || storm::run(&Deployment::new(workers), seed, each, interludes))
         };
         let running: Vec<_> = DEPLOYMENTS.iter().enumerate().map(storm).collect();
-        running
-            .into_iter()
-            .map(|it| it.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        let ended = running.into_iter().map(thread::ScopedJoinHandle::join);
+        ended.map(|told| told.unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
     for (n, told) in told.iter().enumerate() {
         // What a fail-over takes is measured, and not judged: the machine may be busy.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -127,8 +128,8 @@ pub fn run(of: &Deployment, seed: u64, kills: u64, interludes: &[Interlude]) -> 
         let ends = Over(&over);
         storm.rage(kills, interludes);
         drop(ends);
-        operating.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        traffic.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        operating.join().unwrap_or_else(|panic| resume_unwind(panic));
+        traffic.join().unwrap_or_else(|panic| resume_unwind(panic))
     });
     storm.settle();
     let Storm { mut told, running, .. } = storm;
