@@ -134,13 +134,13 @@ pub(super) fn load_now(shared: &Shared, shard: Shard) -> Result<Loaded, JournalE
     load(shared, &mut None, shard, &stopped)
 }
 
-/// What a shard has committed, for somebody who does not own it: what is open is not waited for, and stays so.
+/// What a shard has committed, for somebody who does not own it: what is open stays so.
 pub(super) fn look(shared: &Shared, shard: Shard) -> Result<Latest, JournalError> {
     let (_stop, stopped) = bounded(0);
     let mut reader = None;
     let mut reading = Reading::new(shared, &mut reader, shard, &stopped)?;
-    let stable = reading.edge(Edge::Latest, Isolation::Committed)?;
-    reading.take_until(stable)?;
+    let settled = shared.settled(std::slice::from_ref(&reading.state)).map_err(storage("read state"))?;
+    reading.take_until(settled[0])?;
     Ok(reading.latest)
 }
 

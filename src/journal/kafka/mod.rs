@@ -42,7 +42,7 @@ mod worker;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 
@@ -61,6 +61,10 @@ use crate::model::Timestamp;
 
 /// How long a thread that was told to end is waited for.
 const END_WAIT: Duration = Duration::from_secs(1);
+
+/// How long who looks from outside waits for transactions that are open, and how often it asks.
+const SETTLE_WAIT: Duration = Duration::from_millis(500);
+const SETTLE_EVERY: Duration = Duration::from_millis(5);
 
 /// What a client's error is to those above.
 fn storage(doing: &'static str) -> impl Fn(Error) -> JournalError {
@@ -145,6 +149,21 @@ impl Shared {
     /// Where the committed records of these partitions begin or end.
     fn edges(&self, partitions: &[Partition], edge: Edge) -> Result<Vec<i64>, Error> {
         self.asker.offsets(partitions, edge, Isolation::Committed, self.options.call_timeout)
+    }
+
+    /// Where the committed records of these partitions end, for who looks from outside. A broker answers a commit
+    /// a moment before it shows its records: what is being committed is waited for, a little.
+    fn settled(&self, partitions: &[Partition]) -> Result<Vec<i64>, Error> {
+        let began = Instant::now();
+        let timeout = self.options.call_timeout;
+        let ends = self.asker.offsets(partitions, Edge::Latest, Isolation::Uncommitted, timeout)?;
+        loop {
+            let stable = self.edges(partitions, Edge::Latest)?;
+            if began.elapsed() > SETTLE_WAIT || stable.iter().zip(&ends).all(|(stable, end)| stable >= end) {
+                return Ok(stable);
+            }
+            std::thread::sleep(SETTLE_EVERY);
+        }
     }
 
     /// What the group has committed for each of these shards: the offset, and what was said with it.

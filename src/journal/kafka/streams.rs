@@ -49,8 +49,8 @@ impl Extent {
         let topic = topic(shared, stream);
         let partitions: Vec<Partition> =
             (0..shared.options.shards).map(|n| Partition::new(Arc::clone(topic), i32::from(n))).collect();
-        let ask = |edge| shared.edges(&partitions, edge).map_err(storage(DOING));
-        let (first, end) = (ask(Edge::Earliest)?, ask(Edge::Latest)?);
+        let first = shared.edges(&partitions, Edge::Earliest).map_err(storage(DOING))?;
+        let end = shared.settled(&partitions).map_err(storage(DOING))?;
         Ok(Self { partitions, first, end })
     }
 }
