@@ -3,7 +3,7 @@
 //! # What is guaranteed
 //! - A shard is a partition of the events topic; the consumer group gives it to one worker of one instance.
 //! - A commit is one transaction: state changes, head, sends, dead letters, cycles and the group's offsets are
-//!   visible to `read_committed` readers together or never. It begins and ends inside [`Journal::commit`], so
+//!   visible to `read_committed` readers together or never. It begins and ends inside [`super::Journal::commit`], so
 //!   no transaction is open while the group's membership can change; and the member that commits is the one
 //!   that polled (a zombie that rejoins would otherwise commit what its successor has decided already).
 //! - Anything but a clean answer is an unknown outcome: the producer is replaced under the same transactional
