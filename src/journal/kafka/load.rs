@@ -240,6 +240,17 @@ impl<'a> Reading<'a> {
                 ended = true;
                 self.end_foreign(shard)?;
             }
+            // The brokers end what nobody does after its time-out. What is open for longer hangs: the other shards
+            // do not wait for it, and it is tried again after them.
+            let limit = 2 * self.shared.options.transaction_timeout;
+            if began.elapsed() > limit {
+                let cause = format!(
+                    "a transaction in {} is open for more than {limit:?}, and the brokers do not end it; \
+                     kafka-transactions.sh find-hanging tells which it is, and abort ends it",
+                    self.state
+                );
+                return Err(JournalError::Storage { doing: "load a shard", cause });
+            }
             self.pause(ASK_EVERY)?;
         }
         Ok(())
