@@ -141,6 +141,7 @@ impl Store {
             let cause = describe(&e);
             recover(JournalError::Storage { doing: "open its data", cause })
         };
+        tail::clear_unmade(&directory.data()).map_err(recover)?;
         tail::mend(&directory.data()).map_err(recover)?;
         let db = Database::builder(directory.data())
             .cache_size(options.cache_bytes)

@@ -51,6 +51,34 @@ struct Framed {
     mark: Option<Mark>,
 }
 
+/// Takes away what a process left that was killed while the storage made `data`. Whether there was something.
+///
+/// fjall writes its file `version` last, and refuses a directory that has its log without one. Nothing was
+/// written into the log before; if it holds something all the same, the file was lost later, and nothing is
+/// touched.
+///
+/// # Errors
+/// If it cannot be looked at or taken away, or a log that holds something has no `version`.
+pub(super) fn clear_unmade(data: &Path) -> Result<bool, JournalError> {
+    let storage = |cause: io::Error| JournalError::Storage {
+        doing: "clear what was not made to its end",
+        cause: cause.to_string(),
+    };
+    let version = data.join("version");
+    let is_made = fs::metadata(&version).is_ok_and(|version| version.len() > 0);
+    if is_made || !data.try_exists().map_err(storage)? {
+        return Ok(false);
+    }
+    if let Some(log) = newest_log(data).map_err(storage)?
+        && fs::read(&log).map_err(storage)?.iter().any(|&byte| byte != 0)
+    {
+        let how = format!("it holds something, and {} is not there", version.display());
+        return Err(JournalError::corrupt(log.display().to_string(), how));
+    }
+    fs::remove_dir_all(data).map_err(storage)?;
+    Ok(true)
+}
+
 /// Cuts the unfinished end off the newest log in `data`, if there is one. How many bytes that were.
 ///
 /// # Errors

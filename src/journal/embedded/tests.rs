@@ -146,6 +146,31 @@ fn with_pictures(fsync: Fsync) -> (TempDir, Embedded, Arc<Mutex<Option<TempDir>>
 }
 
 #[test]
+fn a_directory_that_was_not_made_to_its_end_is_made_again_and_one_that_lost_a_file_is_refused() {
+    let place = tempfile::tempdir().unwrap();
+    drop(open(place.path()));
+    let version = place.path().join("data/version");
+    // Killed before the last file was there: an empty log, as fjall makes it, and none or half a version.
+    let unmade = tempfile::tempdir().unwrap();
+    copy(place.path(), unmade.path());
+    for half in [None, Some("")] {
+        let data = unmade.path().join("data");
+        fs::remove_dir_all(&data).unwrap();
+        fs::create_dir_all(data.join("keyspaces")).unwrap();
+        fs::write(data.join("0.jnl"), [0; 4096]).unwrap();
+        half.into_iter().for_each(|text| fs::write(data.join("version"), text).unwrap());
+        let log = open(unmade.path());
+        append(&log, 10, "a").unwrap();
+    }
+    // Lost later: what is there may have been answered.
+    append(&open(place.path()), 10, "a").unwrap();
+    fs::remove_file(&version).unwrap();
+    let refused = Embedded::open(place.path(), options()).err().unwrap().to_string();
+    assert!(refused.contains("version is not there"), "{refused}");
+    assert!(place.path().join("data").exists(), "nothing is touched");
+}
+
+#[test]
 fn a_power_cut_loses_nothing_that_was_answered() {
     let (_place, log, picture, syncs) = with_pictures(Fsync::Always);
     let mut worker = log.worker(Assignment::Fixed(&[0])).unwrap();
