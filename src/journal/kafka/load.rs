@@ -21,6 +21,8 @@ use crate::journal::traits::Stored;
 
 /// How long an open transaction of a former owner is waited for before it is ended.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a shard is read whose records and offset are not of one commit, before that is damage.
+const DISAGREE_MAX: usize = 4;
 /// How often it is asked whether it has ended.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// How many records are taken at once.
@@ -144,12 +146,31 @@ pub(super) fn look(shared: &Shared, shard: Shard) -> Result<Latest, JournalError
     Ok(reading.latest)
 }
 
+/// Reads a shard until its records and the group's offset are of one commit: somebody of our own name, whom the
+/// group has not told yet that he is out, may commit between the two.
 fn load(
     shared: &Shared,
     reader: &mut Option<Consumer>,
     shard: Shard,
     stopped: &Receiver<()>,
 ) -> Result<Loaded, JournalError> {
+    for _ in 1..DISAGREE_MAX {
+        let (loaded, mark) = load_once(shared, reader, shard, stopped)?;
+        if agree(shard, loaded.head.as_ref(), mark.as_ref()).is_ok() {
+            return Ok(loaded);
+        }
+        pause(stopped, PATIENCE)?;
+    }
+    let (loaded, mark) = load_once(shared, reader, shard, stopped)?;
+    agree(shard, loaded.head.as_ref(), mark.as_ref()).map(|()| loaded)
+}
+
+fn load_once(
+    shared: &Shared,
+    reader: &mut Option<Consumer>,
+    shard: Shard,
+    stopped: &Receiver<()>,
+) -> Result<(Loaded, Option<Mark>), JournalError> {
     // Whoever gave a command that the former owner had not taken must find it taken by us first (G11): the
     // control log is known up to its end as of now before the shard is announced.
     shared.control_known()?;
@@ -165,8 +186,7 @@ fn load(
         None => None,
     };
     let super::Committed { offset, mark } = shared.committed(shard)?;
-    agree(shard, head.as_ref(), mark.as_ref())?;
-    Ok(Loaded { head, offset, latest })
+    Ok((Loaded { head, offset, latest }, mark))
 }
 
 /// The head and the group's offset are of one transaction, so they agree; offsets that the brokers have
@@ -292,11 +312,15 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Waits, unless whoever wants the shard has gone.
     fn pause(&self, wait: Duration) -> Result<(), JournalError> {
-        match self.stopped.recv_timeout(wait) {
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-            _ => Err(JournalError::Ended { reason: "its worker has ended".to_owned() }),
-        }
+        pause(self.stopped, wait)
+    }
+}
+
+/// Waits, unless whoever wants the shard has gone.
+fn pause(stopped: &Receiver<()>, wait: Duration) -> Result<(), JournalError> {
+    match stopped.recv_timeout(wait) {
+        Err(RecvTimeoutError::Timeout) => Ok(()),
+        _ => Err(JournalError::Ended { reason: "its worker has ended".to_owned() }),
     }
 }
