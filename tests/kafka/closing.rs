@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use wayfarer::journal::kafka::client::{Edge, Isolation, Partition};
 use wayfarer::journal::kafka::{Kafka, KafkaOptions, KafkaWorker};
 use wayfarer::journal::{Assignment, Batch, Journal, Log, Transaction};
 use wayfarer::model::Timestamp;
 
-use crate::scene::{PATIENCE, Scene, fragile, until};
+use crate::scene::{PATIENCE, fragile, until};
 use crate::world;
 
 const SHARDS: u16 = 4;
@@ -81,21 +80,9 @@ fn a_journal_ends_soon_without_its_brokers() {
     let log = open(&options);
     let mut worker = at_work(&log);
     commit(&mut worker, 1);
-    // A broker answers a commit before its markers are written: without them one of a single broker is lost
-    // with it.
-    let state = [Partition::new(options.topics.state.clone(), 0)];
-    let reader = Scene::of(&broker).reader(Isolation::Committed);
-    until("the commit is visible", || {
-        let end = reader.offsets(&state, Edge::Latest, Isolation::Committed, PATIENCE);
-        (end.expect("the broker answers")[0] > 0).then_some(())
-    });
     broker.kill().expect("it runs");
     let took = end(log, worker);
-    broker.restart().expect("it comes back");
     assert!(took < SOON, "it took {took:?}");
-    let log = open(&options);
-    let mut worker = at_work(&log);
-    assert_eq!(worker.head(0).expect("it is ours").map(|head| head.seq), Some(1));
 }
 
 #[test]
