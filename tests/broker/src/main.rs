@@ -78,12 +78,15 @@ fn stand(brokers: usize, options: &Options) -> Result<ExitCode, String> {
     let address = cluster.bootstrap();
     let version = fetch::version();
     let log = cluster.directory().join("node-1/server.log");
+    let quoted: Vec<String> = address.split(',').map(|broker| format!("{broker:?}")).collect();
     let pids: Vec<String> = cluster.pids().iter().map(ToString::to_string).collect();
     say(&format!(
         "Kafka {version} is there: {address}\nProcess: {}\nLog: {}\n\nFor wayfarer's configuration:\n\n\
-         \x20 [kafka]\n\x20 bootstrap = \"{address}\"\n\nCtrl-C ends it and removes its data.\n",
+         \x20 [journal]\n\x20 kind = \"kafka\"\n\n\x20 [kafka]\n\x20 brokers = [{brokers}]\n\n\
+         Ctrl-C ends it and removes its data.\n",
         pids.join(" "),
-        log.display()
+        log.display(),
+        brokers = quoted.join(", ")
     ))?;
     let ended = io::stdin().lock().read_to_end(&mut Vec::new());
     ended.map_err(|error| format!("reading the standard input: {error}."))?;
