@@ -5,7 +5,8 @@
 //! - [`memory`]: no disk, fails on demand. [`embedded`]: a directory on one machine.
 //! - [`sends_file`]: the committed sends as a file, exactly once. [`follow`]: a growing file as a log of its
 //!   own.
-//! - [`error`]: what can go wrong, as sentences.
+//! - [`error`]: what can go wrong, as sentences. [`pending`]: what a shard waits for
+//!   before it is there. [`counts`]: what is measured.
 //!
 //! # What a journal guarantees
 //! A shard has one owner at a time, which may change. Its owner polls records in the order of their offsets, decides, and commits:
@@ -26,6 +27,8 @@
 
 pub mod record;
 pub mod batch;
+pub mod pending;
+pub mod counts;
 pub mod transaction;
 pub mod error;
 pub mod traits;
@@ -40,7 +43,9 @@ pub mod sends_file;
 pub mod follow;
 
 pub use batch::Batch;
+pub use counts::Counts;
 pub use error::{CommitError, IntakeError, JournalError};
+pub use pending::Pending;
 pub use record::{
     Acknowledged, Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Kind,
     Progress, Record, Shard, Source, Stream, View,

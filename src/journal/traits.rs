@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::batch::Batch;
+use super::counts::Counts;
 use super::error::{CommitError, IntakeError, JournalError};
+use super::pending::Pending;
 use super::record::{
     Acknowledged, Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Progress,
     Shard, Source, Stream, View,
@@ -118,10 +120,20 @@ pub trait Journal: Send {
     /// Whether nothing was unread when this was last looked at.
     fn caught_up(&self, shard: Shard) -> bool;
 
-    /// At least how many events of the shard's log are accepted and were not polled yet. A journal that cannot
-    /// count them says 1 while there are any.
+    /// How many events of the shard's log were accepted and not polled when this was last looked at. A journal
+    /// that cannot count them says 1 while there are any.
     fn unread(&self, shard: Shard) -> u64 {
         u64::from(!self.caught_up(shard))
+    }
+
+    /// What keeps the worker from shards that are to be its own: nothing, where they are there at once.
+    fn pending(&self) -> Vec<Pending> {
+        Vec::new()
+    }
+
+    /// What it has counted for this worker.
+    fn counts(&self) -> Counts {
+        Counts::default()
     }
 
     /// Commits everything in `tx`, or nothing, and returns when it is as durable as the settings ask.

@@ -40,6 +40,15 @@ numbers! {
         commits => COMMITS,
         commits_failed => COMMITS_FAILED,
         panics => PANICS,
+        transactions_aborted => TRANSACTIONS_ABORTED,
+        transactions_unknown => TRANSACTIONS_UNKNOWN,
+        transactions_fenced => TRANSACTIONS_FENCED,
+        transaction_records => TRANSACTION_RECORDS,
+        transaction_partitions => TRANSACTION_PARTITIONS,
+        rebalances => REBALANCES,
+        shards_gained => SHARDS_GAINED,
+        shards_lost => SHARDS_LOST,
+        shards_loaded => SHARDS_LOADED,
     }
 }
 
@@ -50,6 +59,10 @@ numbers! {
         users => USERS,
         timers => TIMERS,
         duplicate_window_secs => DUPLICATE_WINDOW,
+        shards_open => SHARDS_OPEN,
+        shards_pending => SHARDS_PENDING,
+        load_offsets => LOAD_OFFSETS,
+        load_offsets_expected => LOAD_OFFSETS_EXPECTED,
         restore_records => RESTORE_RECORDS,
         restore_records_expected => RESTORE_RECORDS_EXPECTED,
         restore_secs => RESTORE_SECONDS,

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::counters::{Counters, Gauges};
 use super::latency::{Quantiles, Recorder, Recorders, Stage, recorders};
 use super::render::Snapshot;
-use super::worker::{JourneyCounts, WorkerMetrics};
+use super::worker::{JourneyCounts, ShardNumbers, WorkerMetrics};
 
 /// Which journey and version: dense, in the order in which they were made known to the hub.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +44,7 @@ struct Inner {
     labels: Mutex<Labels>,
     journeys_max: usize,
     answers: [AtomicU64; ANSWER_CLASSES.len()],
+    control_epoch: AtomicU64,
 }
 
 /// The classes of status codes, by their first digit less one.
@@ -53,6 +54,7 @@ pub(super) const ANSWER_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"]
 struct Slot {
     counters: Counters,
     gauges: Gauges,
+    shards: Vec<(u16, ShardNumbers)>,
     stages: Recorders,
     journeys: Vec<JourneyCounts>,
 }
@@ -76,6 +78,7 @@ impl Hub {
         let slot = || Slot {
             counters: Counters::default(),
             gauges: Gauges::default(),
+            shards: Vec::new(),
             stages: recorders(),
             journeys: Vec::new(),
         };
@@ -85,6 +88,7 @@ impl Hub {
             labels: Mutex::default(),
             journeys_max,
             answers: std::array::from_fn(|_| AtomicU64::new(0)),
+            control_epoch: AtomicU64::new(0),
         }))
     }
 
@@ -121,6 +125,7 @@ impl Hub {
         let mut slot = lock(slot);
         slot.counters = metrics.counters;
         slot.gauges = metrics.gauges;
+        slot.shards.clone_from(&metrics.shards);
         for (total, interval) in slot.stages.iter_mut().zip(&mut metrics.stages) {
             if !interval.is_empty() {
                 total.add(interval);
@@ -136,6 +141,11 @@ impl Hub {
     /// One more of a stage that no worker times, such as a gate flip.
     pub fn record(&self, stage: Stage, took: Duration) {
         lock(&self.0.control)[stage as usize].record(took, 1);
+    }
+
+    /// The commands up to this number are known.
+    pub fn folded(&self, epoch: u64) {
+        self.0.control_epoch.fetch_max(epoch, Ordering::Relaxed);
     }
 
     /// One more request that was answered with this status.
@@ -184,14 +194,26 @@ impl Hub {
 
     fn snapshot(&self) -> Snapshot {
         let mut stages = recorders();
-        let mut workers = Vec::with_capacity(self.0.workers.len());
+        let (mut workers, mut shards) = (Vec::with_capacity(self.0.workers.len()), Vec::new());
         for slot in &self.0.workers {
             let slot = lock(slot);
             workers.push((slot.counters, slot.gauges));
+            shards.extend_from_slice(&slot.shards);
             stages.iter_mut().zip(&slot.stages).for_each(|(all, own)| all.add(own));
         }
         stages.iter_mut().zip(lock(&self.0.control).iter()).for_each(|(all, own)| all.add(own));
         let answers = std::array::from_fn(|class| self.0.answers[class].load(Ordering::Relaxed));
-        Snapshot { workers, stages, journeys: self.journeys(), journeys_max: self.0.journeys_max, answers }
+        // One that moves from one worker to another may be shown by both for a moment.
+        shards.sort_unstable_by_key(|(shard, _)| *shard);
+        shards.dedup_by_key(|(shard, _)| *shard);
+        Snapshot {
+            workers,
+            shards,
+            control_epoch: self.0.control_epoch.load(Ordering::Relaxed),
+            stages,
+            journeys: self.journeys(),
+            journeys_max: self.0.journeys_max,
+            answers,
+        }
     }
 }

@@ -17,7 +17,7 @@ pub use counters::{Counters, Gauges};
 pub use hub::{Hub, JourneyIndex, JourneyLabel};
 pub use latency::{Quantiles, Stage};
 pub use render::CONTENT_TYPE;
-pub use worker::{JourneyCounts, Reason, WorkerMetrics};
+pub use worker::{JourneyCounts, Reason, ShardNumbers, WorkerMetrics};
 
 #[cfg(test)]
 mod tests;

@@ -62,6 +62,8 @@ macro_rules! metrics {
 
 /// The label of the worker thread.
 const WORKER: [&str; 1] = ["worker"];
+/// The label of a shard.
+const SHARD: [&str; 1] = ["shard"];
 /// The labels of a journey's version.
 const VERSION: [&str; 2] = ["journey", "version"];
 
@@ -97,6 +99,25 @@ metrics! {
     /// Inputs whose handling panicked; a bug. The input was rejected with its bytes, or its user parked.
     PANICS "panics" Counter, "inputs", WORKER, "any";
 
+    /// Transactions that were refused and have left nothing: Kafka only, as all that begins so.
+    TRANSACTIONS_ABORTED "transactions_aborted" Counter, "transactions", WORKER, "rate above what is usual";
+    /// Transactions whose outcome nobody knew; their offsets told it, and nothing was decided before.
+    TRANSACTIONS_UNKNOWN "transactions_unknown" Counter, "transactions", WORKER, "any beside brokers that restart";
+    /// Transactions that were refused because another process has this one's name.
+    TRANSACTIONS_FENCED "transactions_fenced" Counter, "transactions", WORKER, "any";
+    /// Records in committed transactions; commits says how many those were, latency_seconds how long they took.
+    TRANSACTION_RECORDS "transaction_records" Counter, "records", WORKER, "";
+    /// Partitions that committed transactions wrote to; each costs its commit a marker.
+    TRANSACTION_PARTITIONS "transaction_partitions" Counter, "partitions", WORKER, "above 32 a commit";
+    /// How often the consumer group gave shards or took some, be it none.
+    REBALANCES "rebalances" Counter, "rebalances", WORKER, "more than 3 in 10 min";
+    /// Shards that the consumer group gave.
+    SHARDS_GAINED "shards_gained" Counter, "shards", WORKER, "";
+    /// Shards that the consumer group took, or that were lost with the membership.
+    SHARDS_LOST "shards_lost" Counter, "shards", WORKER, "";
+    /// Shards whose state was read from its topic.
+    SHARDS_LOADED "shards_loaded" Counter, "shards", WORKER, "";
+
     /// Events that are accepted and not yet read, as far as the journal can count them, and lines of followed
     /// files that wait.
     EVENTS_UNREAD "events_unread" Gauge, "events", WORKER, "growing for 5 min";
@@ -107,6 +128,14 @@ metrics! {
     /// For how long message ids are remembered in fact; shorter than configured when memory does not suffice.
     DUPLICATE_WINDOW "duplicate_window_seconds" Gauge, "seconds", WORKER, "below engine.duplicate_window";
 
+    /// Shards that are open: their events are decided here.
+    SHARDS_OPEN "shards_open" Gauge, "shards", WORKER, "the sum over all instances below the partitions";
+    /// Shards that are to be open here and are not yet.
+    SHARDS_PENDING "shards_pending" Gauge, "shards", WORKER, "above 0 for 1 min";
+    /// Offsets of the state topic that have been read of the shards being loaded now.
+    LOAD_OFFSETS "load_offsets" Gauge, "offsets", WORKER, "";
+    /// Offsets of the state topic that will have been read of them.
+    LOAD_OFFSETS_EXPECTED "load_offsets_expected" Gauge, "offsets", WORKER, "";
     /// Records that the worker has read to restore its shards; of as many as RESTORE_RECORDS_EXPECTED says.
     RESTORE_RECORDS "restore_records" Gauge, "records", WORKER, "";
     /// Records that the restore will have read: an estimate until it is done, then the number.
@@ -114,8 +143,15 @@ metrics! {
     /// For how long the worker has been restoring its shards, or how long it took, in whole seconds.
     RESTORE_SECONDS "restore_seconds" Gauge, "seconds", WORKER, "above 15";
 
+    /// Records of its inputs that an open shard has not read yet: its lag.
+    SHARD_UNREAD "shard_unread" Gauge, "records", SHARD, "growing for 5 min";
+    /// The number of the last command that an open shard has taken.
+    SHARD_EPOCH "shard_epoch" Gauge, "number", SHARD, "below control_epoch for 1 min";
+    /// The number of the last command that this instance knows.
+    CONTROL_EPOCH "control_epoch" Gauge, "number", [], "instances differ for 1 min";
+
     /// How long something took, by stage: event_to_decision and event_to_commit run from an event's arrival,
-    /// commit is the write itself, gate_flip runs from an operator's verb until every shard has committed it,
+    /// commit is the write itself, on Kafka the whole transaction, gate_flip runs from an operator's verb until every shard has committed it,
     /// timer_lateness from a timer's deadline until it fired.
     LATENCY "latency_seconds" Histogram, "seconds", ["stage"], "p99 of event_to_commit or gate_flip > 1 s";
 

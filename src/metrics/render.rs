@@ -11,7 +11,7 @@ use super::counters::{Counters, Gauges};
 use super::hub::{ANSWER_CLASSES, JourneyLabel};
 use super::latency::{Recorders, Stage};
 use super::names::{self, Kind, Metric};
-use super::worker::{JourneyCounts, Reason, add_reasons};
+use super::worker::{JourneyCounts, Reason, ShardNumbers, add_reasons};
 
 /// The content type of [`Hub::render`](super::Hub::render)'s text.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -20,6 +20,9 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 #[derive(Debug)]
 pub(super) struct Snapshot {
     pub(super) workers: Vec<(Counters, Gauges)>,
+    /// Ascending.
+    pub(super) shards: Vec<(u16, ShardNumbers)>,
+    pub(super) control_epoch: u64,
     pub(super) stages: Recorders,
     pub(super) journeys: Vec<(JourneyLabel, JourneyCounts)>,
     pub(super) journeys_max: usize,
@@ -42,6 +45,12 @@ const COLUMNS: [Column; 11] = [
     (&names::JOURNEY_SENDS, |c| c.sends),
     (&names::JOURNEY_CONSERVED, |c| u64::from(c.conserved())),
 ];
+
+/// A number of an open shard, and the metric that shows it.
+type ShardColumn = (&'static Metric, fn(&ShardNumbers) -> u64);
+
+const SHARD_COLUMNS: [ShardColumn; 2] =
+    [(&names::SHARD_UNREAD, |shard| shard.unread), (&names::SHARD_EPOCH, |shard| shard.epoch)];
 
 impl Snapshot {
     pub(super) fn render(self) -> String {
@@ -69,6 +78,16 @@ impl Snapshot {
             }
         }
         Ok(())
+    }
+
+    fn shards(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        for (metric, value) in SHARD_COLUMNS {
+            let mut family = Family::begin(encoder, metric)?;
+            for (shard, numbers) in &self.shards {
+                family.row(&[("shard", shard.to_string())], value(numbers))?;
+            }
+        }
+        Family::begin(encoder, &names::CONTROL_EPOCH)?.alone(self.control_epoch)
     }
 
     fn latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -119,6 +138,7 @@ impl Snapshot {
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         self.workers(&mut encoder)?;
+        self.shards(&mut encoder)?;
         self.latency(&mut encoder)?;
         self.journeys(&mut encoder)?;
         let mut family = Family::begin(&mut encoder, &names::HTTP_ANSWERS)?;

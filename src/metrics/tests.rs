@@ -25,6 +25,7 @@ fn a_scrape_has_every_metric_and_no_other_each_with_its_labels() {
     let mut journey = counts(2, 1, &[("goal", 1)]);
     journey.refused = vec![("entry_shut", 4)];
     *worker.journey(hub.journey("cart", 1)) = journey;
+    worker.shards = vec![(3, ShardNumbers { unread: 5, epoch: 7 })];
     hub.publish(0, &mut worker);
     let text = hub.render();
 
@@ -80,6 +81,30 @@ fn workers_are_added_up_and_a_worker_replaces_what_it_said_before() {
     ] {
         assert_eq!(at(&text, series), expected, "{series}");
     }
+}
+
+#[test]
+fn a_shard_is_shown_by_who_has_it_and_by_nobody_once_it_is_gone() {
+    let hub = Hub::new(2, 10);
+    let (mut one, mut two) = (WorkerMetrics::new(), WorkerMetrics::new());
+    one.shards = vec![(0, ShardNumbers { unread: 5, epoch: 7 }), (2, ShardNumbers::default())];
+    two.shards = vec![(1, ShardNumbers { unread: 0, epoch: 9 })];
+    hub.publish(0, &mut one);
+    hub.publish(1, &mut two);
+    hub.folded(9);
+    hub.folded(8);
+    let text = hub.render();
+    for (series, expected) in [
+        ("wayfarer_shard_unread{shard=\"0\"}", 5.0),
+        ("wayfarer_shard_epoch{shard=\"1\"}", 9.0),
+        ("wayfarer_control_epoch", 9.0),
+    ] {
+        assert_eq!(at(&text, series), expected, "{series}");
+    }
+    one.shards.pop();
+    hub.publish(0, &mut one);
+    let text = hub.render();
+    assert!(value(&text, "wayfarer_shard_epoch{shard=\"2\"}").is_none(), "{text}");
 }
 
 #[test]

@@ -90,6 +90,15 @@ pub(super) fn add_reasons(into: &mut Vec<(Reason, u64)>, from: &[(Reason, u64)])
     }
 }
 
+/// What is so now in one open shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardNumbers {
+    /// See [`SHARD_UNREAD`](super::names::SHARD_UNREAD).
+    pub unread: u64,
+    /// See [`SHARD_EPOCH`](super::names::SHARD_EPOCH).
+    pub epoch: u64,
+}
+
 /// A worker's own numbers. It counts here without a lock, and hands over with
 /// [`Hub::publish`](super::Hub::publish).
 #[derive(Debug)]
@@ -98,6 +107,8 @@ pub struct WorkerMetrics {
     pub counters: Counters,
     /// What is so now in its shards.
     pub gauges: Gauges,
+    /// Its open shards, ascending: those that are not there any more are not shown any more.
+    pub shards: Vec<(u16, ShardNumbers)>,
     /// Since the last hand-over.
     pub(super) stages: Recorders,
     pub(super) journeys: Vec<JourneyCounts>,
@@ -118,6 +129,7 @@ impl WorkerMetrics {
         Self {
             counters: Counters::default(),
             gauges: Gauges::default(),
+            shards: Vec::new(),
             stages: recorders(),
             journeys: Vec::new(),
             touched: Vec::new(),

@@ -11,6 +11,7 @@ use dashmap::DashMap;
 
 use super::view::ShardView;
 use crate::control::service::Health;
+use crate::journal::Pending;
 
 /// How a worker is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,8 @@ pub struct Board {
     epochs: Mutex<Vec<u64>>,
     changed: Condvar,
     workers: Mutex<Vec<State>>,
+    /// By worker: what keeps it from shards.
+    pending: Mutex<Vec<Vec<Pending>>>,
     /// What ails the inputs or outputs beside the workers, by name.
     ailments: Mutex<Vec<(&'static str, String)>>,
     /// By shard, of whatever instance: the commit as of which it is shown, and what is shown.
@@ -52,6 +55,7 @@ impl Board {
             epochs: Mutex::new(vec![0; usize::from(shards)]),
             changed: Condvar::new(),
             workers: Mutex::new(vec![State::Restoring(0, 0); workers]),
+            pending: Mutex::new(vec![Vec::new(); workers]),
             ailments: Mutex::default(),
             views: DashMap::new(),
         }
@@ -111,6 +115,11 @@ impl Board {
         }
     }
 
+    /// Says what keeps a worker from shards that are to be its own.
+    pub fn pend(&self, worker: usize, pending: Vec<Pending>) {
+        lock(&self.pending)[worker] = pending;
+    }
+
     /// Says what ails an input or an output; `None`: nothing any more.
     pub fn ails(&self, what: &'static str, why: Option<String>) {
         let mut ailments = lock(&self.ailments);
@@ -138,6 +147,13 @@ impl Board {
         }
         if restoring {
             return not_ready(format!("shards are being restored, {done} of {all} are done"));
+        }
+        let pending = lock(&self.pending);
+        if let Some((worker, first)) = pending.iter().enumerate().find_map(|(n, all)| Some((n, all.first()?)))
+        {
+            let others = pending.iter().map(Vec::len).sum::<usize>() - 1;
+            let others = if others == 0 { String::new() } else { format!("; {others} more wait") };
+            return not_ready(format!("worker {worker}: {first}{others}"));
         }
         match lock(&self.ailments).first() {
             Some((what, why)) => not_ready(format!("{what}: {why}")),
@@ -182,6 +198,11 @@ mod tests {
         board.ails("the file of sends", Some("the disk is full".to_owned()));
         assert_eq!(board.health().why.as_deref(), Some("the file of sends: the disk is full"));
         board.ails("the file of sends", None);
+        board.pend(1, vec![Pending::Queued(3), Pending::Queued(4)]);
+        let why = board.health().why.expect("shards are missing");
+        assert_eq!(why, "worker 1: shard 3 is read after others; 1 more wait");
+        board.pend(1, Vec::new());
+        assert!(board.health().ready);
         board.set(0, State::Dead("it panicked".to_owned()));
         assert!(!board.health().ready);
     }

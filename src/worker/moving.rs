@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::cycle::{Cycle, Failure};
 use super::desk::Step;
 use super::open::{OnProgress, Restored, Restoring, Ticket};
-use crate::journal::{ControlLog, Journal, JournalError};
+use crate::journal::{ControlLog, Counts, Journal, JournalError, Pending};
 
 impl<J: Journal> Cycle<J> {
     /// Takes note of what the last poll said.
@@ -112,6 +112,24 @@ impl<J: Journal> Cycle<J> {
     #[must_use]
     pub fn restoring(&self) -> usize {
         self.opening.len()
+    }
+
+    /// What keeps the journal from giving shards that are to be this worker's.
+    #[must_use]
+    pub fn pending(&self) -> Vec<Pending> {
+        self.journal.pending()
+    }
+
+    /// What the journal has counted.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.journal.counts()
+    }
+
+    /// How many records of its inputs a shard has not read.
+    #[must_use]
+    pub fn unread_of(&self, shard: u16) -> u64 {
+        self.journal.unread(shard)
     }
 
     /// Whether every shard that the journal has given is open.

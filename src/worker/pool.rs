@@ -207,8 +207,13 @@ impl<J: Journal> Worker<J> {
             // Counts first: whoever is told that a gate has shut sees no older ones.
             self.show(group);
             self.acknowledge();
-        } else if self.unshown && self.shown.elapsed() >= self.post.publish_every {
-            self.show(group);
+        } else if self.shown.elapsed() >= self.post.publish_every {
+            if self.unshown {
+                self.show(group);
+            } else {
+                self.publisher.refresh(&mut self.cycle);
+                self.shown = Instant::now();
+            }
         }
         if turn.sends > 0 {
             // Full: the output will look anyway.
@@ -226,6 +231,7 @@ impl<J: Journal> Worker<J> {
         if let State::Refused(why) = &state {
             tracing::warn!(worker = self.post.number, why, "nothing was committed; it is tried again");
         }
+        self.post.board.pend(self.post.number, self.cycle.pending());
         self.post.board.set(self.post.number, state);
     }
 

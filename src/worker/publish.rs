@@ -11,9 +11,9 @@ use crate::control::statistics::NodesNow;
 use crate::engine::Shard;
 use crate::engine::journey_state::RefusalReason;
 use crate::engine::statistics::{ExitReason, Place};
-use crate::journal::{Group, Journal, View};
+use crate::journal::{Group, Journal, Pending, View};
 use crate::journey::catalog::{Catalog, JourneyIndex, PlanIndex};
-use crate::metrics::{self, Hub, JourneyCounts};
+use crate::metrics::{self, Hub, JourneyCounts, ShardNumbers};
 
 /// Shows a worker's shards.
 #[derive(Debug)]
@@ -88,6 +88,12 @@ impl Publisher {
         }
     }
 
+    /// Shows what changes without a commit: how far the inputs are ahead, and what the journal counts.
+    pub(super) fn refresh<J: Journal>(&self, cycle: &mut Cycle<J>) {
+        self.gauges(cycle);
+        self.hub.publish(self.worker, &mut cycle.metrics);
+    }
+
     fn gauges<J: Journal>(&self, cycle: &mut Cycle<J>) {
         let (mut users, mut timers) = (0, 0);
         let mut window = u64::MAX;
@@ -101,6 +107,41 @@ impl Publisher {
         gauges.events_unread = unread;
         (gauges.users, gauges.timers) = (users as u64, timers as u64);
         gauges.duplicate_window_secs = window;
+        self.journal(cycle);
+    }
+
+    /// What the journal counts, and how far the shards are that it has not given yet.
+    fn journal<J: Journal>(&self, cycle: &mut Cycle<J>) {
+        let (counts, pending) = (cycle.counts(), cycle.pending());
+        let shards: Vec<_> = cycle
+            .shards()
+            .map(|(number, shard)| {
+                (number, ShardNumbers { unread: cycle.unread_of(number), epoch: shard.epoch() })
+            })
+            .collect();
+        let (mut done, mut of) = (0, 0);
+        for load in &pending {
+            if let Pending::Loading { done: read, of: all, .. } = load {
+                (done, of) = (done + read, of + all);
+            }
+        }
+        let waiting = pending.iter().filter(|pending| **pending != Pending::Unassigned).count();
+        let restoring = cycle.restoring();
+        let gauges = &mut cycle.metrics.gauges;
+        gauges.shards_open = shards.len() as u64;
+        gauges.shards_pending = (waiting + restoring) as u64;
+        (gauges.load_offsets, gauges.load_offsets_expected) = (done, of);
+        cycle.metrics.shards = shards;
+        let counters = &mut cycle.metrics.counters;
+        counters.transactions_aborted = counts.aborted;
+        counters.transactions_unknown = counts.unknown;
+        counters.transactions_fenced = counts.fenced;
+        counters.transaction_records = counts.records;
+        counters.transaction_partitions = counts.partitions;
+        counters.rebalances = counts.rebalances;
+        counters.shards_gained = counts.gained;
+        counters.shards_lost = counts.lost;
+        counters.shards_loaded = counts.loaded;
     }
 }
 

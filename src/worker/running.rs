@@ -93,6 +93,7 @@ impl<L: Log> Running<L> {
     #[must_use]
     pub fn new(log: L, desk: Desk, board: Arc<Board>, hub: Hub, workers: Vec<Sending>) -> Self {
         let shards = log.shard_count();
+        hub.folded(desk.fold().catalog().epoch);
         let desk = Mutex::new(Folded { desk, answers: VecDeque::new() });
         Self { log, shards, desk, uploads: Mutex::new(()), board, hub, workers }
     }
@@ -158,6 +159,7 @@ impl<L: Log> Running<L> {
         let Folded { desk, answers } = &mut *folded;
         desk.catch_up(&self.log, &mut |record, answered| {
             if let Ok((_, Some(step))) = &answered {
+                self.hub.folded(step.epoch.number);
                 self.workers.iter().for_each(|worker| worker.tell(Message::Step(Arc::clone(step))));
             }
             answers.push_back((record.offset, answered.map(|(applied, _)| applied.number)));

@@ -5,8 +5,8 @@
 //! - [`traffic`]: events by Kafka and by HTTP. [`operator`]: verbs, and where every topic ended around each.
 //! - [`storm`]: who is killed when. [`judge`]: what must be there.
 
-mod deployment;
-mod instance;
+pub mod deployment;
+pub mod instance;
 mod judge;
 mod operator;
 mod storm;
@@ -57,7 +57,7 @@ impl Random {
 }
 
 /// Asks until there is an answer.
-fn wait_for<T>(what: &str, said: impl Fn() -> String, mut answer: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, said: impl Fn() -> String, mut answer: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + PATIENCE;
     loop {
         if let Some(answer) = answer() {

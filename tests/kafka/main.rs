@@ -10,6 +10,7 @@ mod fencing;
 mod instances;
 mod lists;
 mod process;
+mod running;
 mod scene;
 mod topics;
 mod world;

@@ -9,7 +9,8 @@ use super::codec::{
     put_head,
 };
 use super::worker::KafkaWorker;
-use super::{Shared, storage};
+use super::{Shared, storage, tally};
+use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::record::{Committed, Head, Shard, Source, Stream};
 use crate::journal::transaction::{Change, Reject, ShardCommit, Transaction};
@@ -35,6 +36,8 @@ pub(super) struct Transactions {
     fenced: Option<Instant>,
     /// Whether somebody else has our name: whoever goes on fencing the other ends neither.
     taken: bool,
+    /// What became of all of them.
+    pub(super) counts: Counts,
 }
 
 fn refused(reason: impl std::fmt::Display) -> CommitError {
@@ -44,8 +47,14 @@ fn refused(reason: impl std::fmt::Display) -> CommitError {
 impl Transactions {
     /// A producer of this name; it ends what an earlier one has left open.
     pub(super) fn new(shared: &Shared, name: &str) -> Result<Self, JournalError> {
-        let mut new =
-            Self { name: name.to_owned(), producer: None, doubtful: Vec::new(), fenced: None, taken: false };
+        let mut new = Self {
+            name: name.to_owned(),
+            producer: None,
+            doubtful: Vec::new(),
+            fenced: None,
+            taken: false,
+            counts: Counts::default(),
+        };
         new.producer = Some(new.connect(shared)?);
         Ok(new)
     }
@@ -119,10 +128,20 @@ impl Transactions {
         };
         let written = write(shared, began, group, tx, heads, &self.name, lane);
         let error = match written {
-            Ok(()) => return Ok(()),
-            Err(TransactionError::Aborted(error)) => return Err(refused(error)),
-            Err(TransactionError::Unknown(error)) => error,
+            Ok(()) => {
+                tally::committed(&mut self.counts, tx);
+                return Ok(());
+            }
+            Err(TransactionError::Aborted(error)) => {
+                self.counts.aborted += 1;
+                return Err(refused(error));
+            }
+            Err(TransactionError::Unknown(error)) => {
+                self.counts.unknown += 1;
+                error
+            }
             Err(TransactionError::Fenced(error)) => {
+                self.counts.fenced += 1;
                 self.taken |= self.fenced.is_some_and(|at| at.elapsed() < FENCED_TWICE);
                 self.fenced = Some(Instant::now());
                 error

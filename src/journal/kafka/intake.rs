@@ -80,6 +80,9 @@ impl Intake for Kafka {
     }
 
     fn intake_state(&self) -> IntakeState {
-        IntakeState::Open
+        match self.shared.link.silence(self.shared.clock.now()) {
+            None => IntakeState::Open,
+            Some(reason) => IntakeState::Stopped { reason },
+        }
     }
 }

@@ -14,6 +14,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 use super::client::{Consumer, Edge, Isolation, Messages, Partition, Producer};
 use super::codec::{self, HEAD_KEY, Mark};
 use super::latest::Latest;
+use super::loads::Load;
 use super::{Shared, Waker, is_closed, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Progress, Shard};
@@ -210,8 +211,11 @@ struct Reading<'a> {
     stopped: &'a Receiver<()>,
     /// Where the next record is; the partition is assigned once there is one.
     at: i64,
+    /// Where the first one was.
+    start: i64,
     assigned: bool,
     latest: Latest,
+    told: Load<'a>,
 }
 
 impl<'a> Reading<'a> {
@@ -229,8 +233,11 @@ impl<'a> Reading<'a> {
         };
         let state = Partition::new(Arc::clone(&options.topics.state), i32::from(shard));
         let latest = Latest::default();
-        let mut reading = Self { shared, reader, state, stopped, at: 0, assigned: false, latest };
+        let told = shared.loads.begin(shard);
+        let mut reading =
+            Self { shared, reader, state, stopped, at: 0, start: 0, assigned: false, latest, told };
         reading.at = reading.edge(Edge::Earliest, Isolation::Committed)?;
+        reading.start = reading.at;
         Ok(reading)
     }
 
@@ -255,6 +262,7 @@ impl<'a> Reading<'a> {
     /// Waits until everything before `end` is committed or aborted.
     fn settle(&self, shard: Shard, end: i64) -> Result<(), JournalError> {
         let (began, mut ended) = (Instant::now(), false);
+        self.told.undecided(self.shared.clock.now());
         while self.edge(Edge::Latest, Isolation::Committed)? < end {
             if !ended && began.elapsed() > PATIENCE {
                 ended = true;
@@ -307,6 +315,7 @@ impl<'a> Reading<'a> {
             }
             let at = self.reader.positions(std::slice::from_ref(&self.state)).map_err(&doing)?[0];
             self.at = at.unwrap_or(self.at);
+            self.told.read((self.at - self.start).unsigned_abs(), (end - self.start).unsigned_abs());
             self.pause(Duration::ZERO)?;
         }
         Ok(())

@@ -17,8 +17,8 @@
 //! # Where things are
 //! - [`client`]: librdkafka, made safe. The one place in the tree where `unsafe` is allowed.
 //! - [`options`]: how it is opened. [`partition`]: whose partition a key is in.
-//! - `worker`: poll and time. `commit`: the transaction and its three answers. `load`: a shard's records from
-//!   the state topic, in `latest`.
+//! - `worker`: poll and time. `rows`: the rows of lists. `commit`: the transaction and its three answers. `load`: a shard's records from
+//!   the state topic, in `latest`. `loads`: how far that is. `link`: whether the brokers answer.
 //! - `tail`: the control log and the views, as far as known; `showcase`: what this instance shows. `ends`: how far the inputs reach. `clock`: the
 //!   brokers' time. `intake`, `streams`: what others append, and what they read.
 //! - [`refusal`]: the six causes for which a start is refused. [`topics`]: what topics are needed, and made.
@@ -30,13 +30,17 @@ mod commit;
 mod ends;
 mod intake;
 mod latest;
+mod link;
 mod load;
+mod loads;
 pub mod options;
 pub mod partition;
 pub mod refusal;
+mod rows;
 mod showcase;
 mod streams;
 mod tail;
+mod tally;
 pub mod topics;
 mod worker;
 
@@ -50,6 +54,8 @@ use self::client::{Append, Appender, Asker, Consumer, Edge, Error, Isolation, Ou
 use self::clock::Clock;
 use self::codec::Mark;
 use self::ends::{INPUTS, Watch};
+use self::link::Link;
+use self::loads::Loads;
 pub use self::options::{KafkaOptions, Start, TopicNames};
 use self::showcase::Showcase;
 use self::tail::Tail;
@@ -121,6 +127,8 @@ struct Shared {
     tail: Tail,
     showcase: Showcase,
     ends: Watch,
+    link: Link,
+    loads: Loads,
 }
 
 impl Shared {
@@ -246,6 +254,8 @@ impl Kafka {
             tail: Tail::default(),
             showcase: Showcase::default(),
             ends: Watch::default(),
+            link: Link::default(),
+            loads: Loads::default(),
             options,
         });
         let (closed, closing) = bounded(0);

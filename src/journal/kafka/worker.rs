@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::client::{
     Consumer, Edge, Membership, Message, Messages, Partition, PollError, Rebalance, Timestamp as Stamp,
@@ -11,9 +11,12 @@ use super::codec;
 use super::commit::Transactions;
 use super::ends::INPUTS;
 use super::load::{self, Loaded, Loader};
+use super::rows::Rows;
 use super::{Shared, Start, Waker, storage};
 use crate::journal::batch::Batch;
+use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
+use crate::journal::pending::Pending;
 use crate::journal::record::{Committed, Head, Kind, Record, Shard, Source};
 use crate::journal::traits::Journal;
 use crate::journal::transaction::Transaction;
@@ -21,10 +24,6 @@ use crate::model::Timestamp;
 
 /// The logs that are polled, in the order of [`Shared::inputs`].
 const SOURCES: [Source; INPUTS] = [Source::Events, Source::Internal, Source::Receipts];
-/// How long one poll waits for rows of a list.
-const ROWS_WAIT: Duration = Duration::from_millis(10);
-/// How long rows are waited for that are there: a broker has to be connected first. They come next time then.
-const ROWS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A shard that is announced.
 #[derive(Debug)]
@@ -39,16 +38,10 @@ pub(super) struct Owned {
     last: [Timestamp; INPUTS],
     /// The inputs that had more when the ends were compared last.
     behind: [bool; INPUTS],
+    /// How many offsets were behind the position, over the inputs, when the ends were compared last.
+    unread: u64,
     /// The time of the question whose answers had all been read; `MIN` while something is behind.
     complete: Timestamp,
-}
-
-/// What is read without the group, and from which shard on it was last.
-#[derive(Debug)]
-struct Rows {
-    reader: Consumer,
-    /// The next offset that the reader gives, by shard.
-    next: BTreeMap<Shard, u64>,
 }
 
 /// One worker's shards on Kafka. It leaves the group when it is dropped.
@@ -59,11 +52,11 @@ pub struct KafkaWorker {
     pub(super) consumer: Consumer,
     /// Reads internal records and receipts of the shards that the group gives.
     side: Consumer,
-    rows: Option<Rows>,
+    pub(super) rows: Option<Rows>,
     pub(super) transactions: Transactions,
     loader: Loader,
     waker: Arc<Waker>,
-    messages: Messages,
+    pub(super) messages: Messages,
     /// Announced, ascending.
     pub(super) shards: Vec<Shard>,
     /// Beside `shards`.
@@ -156,6 +149,12 @@ impl KafkaWorker {
     }
 
     fn gain(&mut self, shard: Shard) {
+        self.transactions.counts.gained += 1;
+        self.ask(shard);
+    }
+
+    /// Has it loaded, or loaded again.
+    fn ask(&mut self, shard: Shard) {
         self.asked += 1;
         self.loading.insert(shard, self.asked);
         self.loader.ask(shard, self.asked);
@@ -167,17 +166,14 @@ impl KafkaWorker {
             self.shards.remove(place);
             let owned = self.owned.remove(place);
             self.lost.push(shard);
+            self.transactions.counts.lost += 1;
             self.shared.ends.forget(shard);
             if owned.started {
                 let [_, internal, receipts] = self.inputs(shard);
                 // What is not assigned any more is what is wanted.
                 let _ = self.side.unassign(&[internal, receipts]);
             }
-            if let Some(rows) = &mut self.rows
-                && rows.next.remove(&shard).is_some()
-            {
-                let _ = rows.reader.unassign(&[lists(&self.shared, shard)]);
-            }
+            self.forget_rows(shard);
         }
     }
 
@@ -234,12 +230,13 @@ impl KafkaWorker {
                 Err(JournalError::Storage { doing, cause }) => {
                     // A broker did not answer: it is asked again, the shard stays closed until then.
                     tracing::warn!(shard, doing, cause, "the shard could not be loaded; it is tried again");
-                    self.gain(shard);
+                    self.ask(shard);
                     continue;
                 }
                 Err(error) => return Err(error),
             };
             self.loading.remove(&shard);
+            self.transactions.counts.loaded += 1;
             let base = match loaded.offset {
                 Some(offset) => offset,
                 None => self.first(shard)?,
@@ -255,6 +252,7 @@ impl KafkaWorker {
                     started: false,
                     last: [Timestamp::MIN; INPUTS],
                     behind: [true; INPUTS],
+                    unread: 0,
                     complete: Timestamp::MIN,
                 },
             );
@@ -371,10 +369,13 @@ impl KafkaWorker {
             let (shard, owned) = (self.shards[place], &mut self.owned[place]);
             let end = ends.of[&shard];
             let at = [events[n], side[2 * n], side[2 * n + 1]];
+            owned.unread = 0;
             for input in 0..INPUTS {
                 let start = start_of(owned, input);
                 let at = at[input].map_or(start, |at| at.unsigned_abs().max(start));
-                owned.behind[input] = at < end[input].unsigned_abs();
+                let left = end[input].unsigned_abs().saturating_sub(at);
+                owned.behind[input] = left > 0;
+                owned.unread += left;
             }
             owned.complete = if owned.behind == [false; INPUTS] { ends.asked } else { Timestamp::MIN };
         }
@@ -394,10 +395,6 @@ fn kind_of(input: usize, message: Message<'_>) -> Kind {
         // What says no kind is not ours: as an event it is judged by what it contains.
         _ => message.header(codec::KIND_HEADER).flatten().and_then(codec::kind).unwrap_or(Kind::Event),
     }
-}
-
-fn lists(shared: &Shared, shard: Shard) -> Partition {
-    Partition::new(Arc::clone(&shared.options.topics.lists), i32::from(shard))
 }
 
 impl Journal for KafkaWorker {
@@ -449,61 +446,7 @@ impl Journal for KafkaWorker {
         max: usize,
         batch: &mut Batch,
     ) -> Result<(), JournalError> {
-        batch.clear();
-        self.place(shard)?;
-        if source != Source::Lists {
-            return Ok(());
-        }
-        let doing = storage("read rows of a list");
-        let rows = match &mut self.rows {
-            Some(rows) => rows,
-            None => {
-                let reader = self.shared.options.scanner().map_err(&doing)?;
-                self.rows.insert(Rows { reader, next: BTreeMap::new() })
-            }
-        };
-        // One shard at a time: what another one's reader would fetch ahead could not be told apart.
-        let partition = [lists(&self.shared, shard)];
-        if rows.next.get(&shard) != Some(&from) {
-            for (other, _) in std::mem::take(&mut rows.next) {
-                let _ = rows.reader.unassign(&[lists(&self.shared, other)]);
-            }
-            let start = i64::try_from(from).unwrap_or(i64::MAX);
-            let oldest = self.shared.edges(&partition, Edge::Earliest).map_err(&doing)?[0].unsigned_abs();
-            if from < oldest {
-                return Err(JournalError::Gone { what: "row of a list", asked: from, oldest });
-            }
-            rows.reader.assign(&[(partition[0].clone(), start)]).map_err(&doing)?;
-            rows.next.insert(shard, from);
-        }
-        let (began, mut end) = (Instant::now(), None);
-        loop {
-            let polled = rows.reader.poll(&mut self.messages, max, ROWS_WAIT, &mut |_, _| {});
-            polled.map_err(|failed| doing(failed.error))?;
-            if !self.messages.is_empty() || began.elapsed() > ROWS_PATIENCE {
-                break;
-            }
-            let end = match end {
-                Some(end) => end,
-                None => *end.insert(self.shared.edges(&partition, Edge::Latest).map_err(&doing)?[0]),
-            };
-            let at = rows.reader.positions(&partition).map_err(&doing)?[0];
-            if at.map_or(from, i64::unsigned_abs) >= end.unsigned_abs() {
-                break;
-            }
-        }
-        let now = self.shared.clock.now();
-        for message in self.messages.iter() {
-            let appended = match message.timestamp() {
-                Stamp::Appended(ms) | Stamp::Created(ms) => Timestamp(ms).min(now),
-                Stamp::None => Timestamp::MIN,
-            };
-            let offset = message.offset().unsigned_abs();
-            rows.next.insert(shard, offset + 1);
-            let bytes = message.value().unwrap_or_default();
-            batch.push(Record { shard, source, kind: Kind::ListRow, offset, appended, bytes });
-        }
-        Ok(())
+        self.read_rows(shard, source, from, max, batch)
     }
 
     fn start(&mut self, shard: Shard) -> Result<(), JournalError> {
@@ -550,6 +493,21 @@ impl Journal for KafkaWorker {
 
     fn caught_up(&self, shard: Shard) -> bool {
         self.place(shard).is_ok_and(|place| self.owned[place].complete > Timestamp::MIN)
+    }
+
+    fn unread(&self, shard: Shard) -> u64 {
+        self.place(shard).map_or(0, |place| self.owned[place].unread)
+    }
+
+    fn pending(&self) -> Vec<Pending> {
+        if !self.is_member() || !self.consumer.is_assigned() {
+            return vec![Pending::Unassigned];
+        }
+        self.loading.keys().map(|&shard| self.shared.loads.pending(shard)).collect()
+    }
+
+    fn counts(&self) -> Counts {
+        Counts { rebalances: self.consumer.rebalances(), ..self.transactions.counts }
     }
 
     fn commit(&mut self, tx: &Transaction) -> Result<Committed, CommitError> {

@@ -24,6 +24,8 @@ pub struct Deployment {
     prefix: String,
     group: String,
     workers: u32,
+    /// What differs from the settings of every deployment, by key.
+    own: Vec<(String, String)>,
     root: tempfile::TempDir,
     lives: AtomicU32,
     watcher: Mutex<Consumer>,
@@ -42,7 +44,11 @@ pub type Ends = Vec<i64>;
 impl Deployment {
     /// Makes the topics as operators do.
     pub fn new(workers: u32) -> Self {
-        let scene = Scene::shared();
+        Self::on(Scene::shared(), workers, &[])
+    }
+
+    /// The same on any broker, with settings of its own.
+    pub fn on(scene: Scene, workers: u32, own: &[(&str, &str)]) -> Self {
         let group = scene.name("instances");
         let watcher = Consumer::reader(&scene.settings(), &group, Isolation::Uncommitted).expect("a reader");
         let root = tempfile::tempdir().expect("a directory");
@@ -52,6 +58,7 @@ impl Deployment {
             prefix,
             group,
             workers,
+            own: own.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect(),
             root,
             lives: AtomicU32::new(0),
             watcher: Mutex::new(watcher),
@@ -80,6 +87,7 @@ impl Deployment {
         ] {
             command.env(format!("WAYFARER_{key}"), value);
         }
+        command.envs(self.own.iter().map(|(key, value)| (format!("WAYFARER_{key}"), value)));
         command
     }
 

@@ -206,6 +206,16 @@ impl Consumer {
         }
     }
 
+    /// Whether the group has said which partitions are ours, be it none, and has not taken that back.
+    pub fn is_assigned(&self) -> bool {
+        self.state.left().assigned
+    }
+
+    /// How often the group has given partitions or taken some, be it none.
+    pub fn rebalances(&self) -> u64 {
+        self.state.left().rebalances
+    }
+
     fn has_news(&self) -> bool {
         let left = self.state.left();
         left.rebalanced || !left.errors.is_empty()

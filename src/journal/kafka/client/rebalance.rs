@@ -66,6 +66,10 @@ pub(super) struct Left {
     pub(super) gone: Vec<Partition>,
     /// Whether partitions came or went in this poll.
     pub(super) rebalanced: bool,
+    /// Whether the group has said which partitions are ours, be it none, and they were not lost since.
+    pub(super) assigned: bool,
+    /// How often partitions came or went, be it none.
+    pub(super) rebalances: u64,
 }
 
 impl State {
@@ -156,6 +160,8 @@ unsafe fn change(
     }
     let mut left = state.left();
     left.rebalanced = true;
+    left.rebalances += 1;
+    left.assigned = code == code::ASSIGN_PARTITIONS || left.assigned && !lost;
     if code != code::ASSIGN_PARTITIONS {
         left.gone.extend(partitions);
     }
