@@ -5,6 +5,8 @@
 
 #[cfg(feature = "kafka")]
 mod kafka;
+#[cfg(feature = "kafka")]
+mod watchdog;
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -27,7 +29,7 @@ use crate::journal::sends_file::SendsFileError;
 use crate::journal::{JournalError, Log};
 use crate::metrics::Hub;
 use crate::worker::journeys;
-use crate::worker::process::{Process, StartError, hub};
+use crate::worker::process::{Cause, Death, Process, StartError, hub};
 use crate::worker::stage::Stage;
 
 /// What the shell is told when a second signal ends the process at once: 128 and the signal, as for any other
@@ -251,7 +253,7 @@ impl<L: Runs> Life<'_, L> {
             }
             recv(process.died()) -> death => {
                 let death = death.unwrap_or_default();
-                Err((if death.fenced { exit::FENCED } else { exit::JOURNAL }, death.why))
+                Err((code_of_death(&death), death.why))
             }
         }
     }
@@ -286,10 +288,18 @@ fn code_of(error: &StartError) -> Ended {
     let code = match error {
         StartError::Sends(SendsFileError::Journal(_)) => exit::JOURNAL,
         StartError::Sends(_) | StartError::Source(_) => exit::FILE,
-        StartError::Ended(death) if death.fenced => exit::FENCED,
-        StartError::Failure(_) | StartError::Ended(_) | StartError::Thread(_) => exit::JOURNAL,
+        StartError::Ended(death) => code_of_death(death),
+        StartError::Failure(_) | StartError::Thread(_) => exit::JOURNAL,
     };
     (code, error.to_string())
+}
+
+fn code_of_death(death: &Death) -> u8 {
+    match death.cause {
+        Cause::Fenced => exit::FENCED,
+        Cause::Bug => exit::BUG,
+        Cause::Journal => exit::JOURNAL,
+    }
 }
 
 /// How an embedded journal is opened by the settings.

@@ -27,8 +27,12 @@ pub const FENCED: u8 = 11;
 /// The topics, or the state in them, do not fit this configuration or this program.
 pub const INCOMPATIBLE: u8 = 12;
 
+/// A bug of this program: inputs panicked again and again, a thread panicked, or counts do not add up. A restart
+/// goes on from the last commit.
+pub const BUG: u8 = 13;
+
 /// All of them, for the help and for its test.
-pub const ALL: [u8; 13] = [
+pub const ALL: [u8; 14] = [
     OK,
     PROBLEM,
     USAGE,
@@ -42,6 +46,7 @@ pub const ALL: [u8; 13] = [
     DENIED,
     FENCED,
     INCOMPATIBLE,
+    BUG,
 ];
 
 pub(super) const HELP: &str = "\
@@ -59,5 +64,6 @@ Exit codes:
  10  Kafka: denied: a permission is missing, or the password is wrong
  11  Kafka: fenced: another process runs under this instance's name
  12  Kafka: the topics or the state in them do not fit: partitions, compaction, another program's group
+ 13  a bug: inputs panicked again and again, or counts do not add up; a restart goes on from the last commit
 
 Begin with `wayfarer demo`.";

@@ -1,14 +1,13 @@
-//! The journal on Kafka by the settings: refuses what cannot work before anything is started, and ends a
-//! process whose client does not come back.
+//! The journal on Kafka by the settings: refuses what cannot work before anything is started.
 
-use std::io::Write;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::Ended;
+use super::{Ended, watchdog};
 use crate::cli::{RunArgs, exit};
 use crate::config::{self, Settings};
 use crate::journal::JournalError;
@@ -16,14 +15,6 @@ use crate::journal::kafka::partition::Partitioner;
 use crate::journal::kafka::{Kafka, KafkaOptions, Start, TopicNames, client};
 use crate::model::Interval;
 use crate::topics;
-
-/// A call into the client that takes so many times its limit will not come back (librdkafka #5511).
-const OVERDUE: u32 = 5;
-/// How long the process may take to end after a signal, while brokers are silent: what is not committed by then
-/// has not happened.
-const LEAVE: Duration = Duration::from_secs(8);
-/// How often that is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 impl super::Runs for Kafka {
     fn again(settings: &Settings) -> Result<Option<Self>, Ended> {
@@ -43,6 +34,10 @@ pub(super) fn open(args: &RunArgs, settings: &Settings) -> Result<Kafka, Ended> 
         );
         return Err((exit::FILE, message));
     }
+    // Before the first call that could hang.
+    guard().map_err(|error| {
+        (exit::JOURNAL, format!("calls into the Kafka client cannot be watched: {error}"))
+    })?;
     let cluster = topics::connect(settings)?;
     let plan = cluster.check(&settings.wanted_topics());
     let plan = plan.map_err(|refusal| (topics::code(refusal.cause), refusal.to_string()))?;
@@ -53,14 +48,16 @@ pub(super) fn open(args: &RunArgs, settings: &Settings) -> Result<Kafka, Ended> 
     let (group, instance) = (options.group.clone(), options.instance.clone());
     let log = Kafka::open(options).map_err(|error| (code_of(&error), error.to_string()))?;
     tracing::info!(group, instance, shards = plan.shards, "the journal is open");
+    Ok(log)
+}
+
+/// Has the process ended if a call into the client hangs, or if brokers are silent after a signal.
+fn guard() -> io::Result<()> {
     let leaving = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
-        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&leaving)) {
-            return Err((exit::JOURNAL, format!("signals cannot be waited for: {error}")));
-        }
+        signal_hook::flag::register(signal, Arc::clone(&leaving))?;
     }
-    watch(leaving);
-    Ok(log)
+    watchdog::start(leaving)
 }
 
 pub(super) fn code_of(error: &JournalError) -> u8 {
@@ -130,35 +127,4 @@ fn names(settings: &Settings) -> Result<TopicNames, String> {
         cycles: name("cycles"),
         views: name("views"),
     })
-}
-
-/// Ends the process if a call into the client hangs, or if it does not end after a signal: nothing else frees a
-/// thread that waits in C, and what is not committed has not happened.
-fn watch(leaving: Arc<AtomicBool>) {
-    let look = move || {
-        let mut since = None;
-        loop {
-            std::thread::sleep(LOOK_EVERY);
-            if leaving.load(Ordering::Relaxed) && since.get_or_insert_with(Instant::now).elapsed() > LEAVE {
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "wayfarer: the brokers have not answered for {LEAVE:?} after the signal; the process ends, \
-                     and its successor goes on from the last commit"
-                );
-                std::process::exit(i32::from(exit::UNREACHABLE));
-            }
-            if let Some(call) = client::overdue(OVERDUE) {
-                let client::Overdue { client, call, lasts, limit } = call;
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "wayfarer: {call} of {client} has lasted {lasts:?} where {limit:?} are allowed; the process \
-                     ends, and its successor goes on from the last commit"
-                );
-                std::process::exit(i32::from(exit::UNREACHABLE));
-            }
-        }
-    };
-    if let Err(error) = std::thread::Builder::new().name("kafka-watch".to_owned()).spawn(look) {
-        tracing::warn!(%error, "calls into the Kafka client are not watched");
-    }
 }

@@ -18,6 +18,7 @@ use super::feed::Lines;
 use super::lists::Cursor;
 use super::open::{OnProgress, Restoring, Ticket};
 use super::owned::{Owned, number_of};
+use super::panics::GIVEN_UP_MAX;
 use super::poison::{Panicked, Strike};
 use super::settle::Settled;
 use crate::engine::restore::RestoreError;
@@ -104,6 +105,12 @@ pub enum Failure {
         /// Both sides of the identity.
         identity: String,
     },
+    /// Bugs of ours (protocol 14): what panicked is passed over or parked, and that is committed.
+    #[error(
+        "{GIVEN_UP_MAX} inputs panicked twice within an hour, which is a bug; `wayfarer rejects list` and the \
+         parked users tell which, and a restart goes on behind them"
+    )]
+    GivenUp,
     /// A bug of ours that no single input can be blamed for, and no parked user cures.
     #[error(
         "shard {shard} panicked again and again at {what}, which no input can be blamed for; this is a bug"
@@ -140,6 +147,8 @@ pub struct Turn {
     pub refused: Option<String>,
     /// Journeys whose failure budget is spent (G17), by number.
     pub budget_spent: Vec<JourneyIndex>,
+    /// Inputs that panicked twice and are behind a commit: dead letters, and users who were parked.
+    pub given_up: usize,
     /// Shards that are no longer this worker's; what was shown of them is another's to show.
     pub lost: Vec<u16>,
     /// Whether there is more to do at once.

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod cycle;
 mod take;
 mod settle;
+pub mod panics;
 mod owned;
 mod poison;
 #[cfg(test)]

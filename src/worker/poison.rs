@@ -70,6 +70,11 @@ impl Strike {
         }
     }
 
+    /// Whether it is not tried again.
+    pub(super) const fn is_given_up(&self) -> bool {
+        self.count >= PANICS_MAX
+    }
+
     /// Whether it is worth remembering after a commit: not what that commit has passed, or parked.
     pub(super) fn outlasts(&self, committed: &Shard) -> bool {
         match self.place {

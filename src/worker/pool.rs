@@ -15,6 +15,7 @@ use super::clock;
 use super::cycle::{Cycle, Failure, Options, Turn};
 use super::feed::{FileClock, Mark};
 use super::inbox::{Inbox, Message};
+use super::panics::Panics;
 use super::publish::{self, Publisher};
 use super::restorers::Restorers;
 use crate::engine::cycle::UNTIMED_SOURCES;
@@ -68,6 +69,8 @@ pub struct Post {
     pub file: FileClock,
     /// How its shards are set up.
     pub options: Options,
+    /// What the workers have given up, all together.
+    pub panics: Panics,
     /// How often it shows its counts at least, while they change.
     pub publish_every: Duration,
     /// Whom it tells of doors, lists and failures.
@@ -151,6 +154,9 @@ impl<J: Journal> Worker<J> {
             self.cycle.read_until(if self.post.inbox.has_lines() { Timestamp::MIN } else { until });
             let turn = self.cycle.turn(self.cycle.now(clock::wall()))?;
             self.tell(&turn, log);
+            if self.post.panics.note(turn.given_up, Instant::now()) {
+                return Err(Failure::GivenUp);
+            }
             if stop {
                 self.show(log);
                 return Ok(());

@@ -19,6 +19,7 @@ use super::desk::Desk;
 use super::feed::FileClock;
 use super::inbox::{Message, Sending, inbox};
 use super::outputs::Output;
+use super::panics::Panics;
 use super::pool::{Files, Nudge, Post};
 use super::running::{Running, worker_of};
 use super::sources::{FileSource, SourceError};
@@ -66,14 +67,30 @@ impl From<JournalError> for StartError {
 pub struct Death {
     /// What happened, as a sentence.
     pub why: String,
-    /// Whether another process has taken this one's name.
-    pub fenced: bool,
+    /// What a script is told of it.
+    pub cause: Cause,
+}
+
+/// Why a worker ends that was not told to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cause {
+    /// The journal does not go on.
+    #[default]
+    Journal,
+    /// Another process has taken this one's name.
+    Fenced,
+    /// A bug of ours.
+    Bug,
 }
 
 impl Death {
     fn of(failure: &Failure) -> Self {
-        let fenced = matches!(failure, Failure::Journal(JournalError::Fenced { .. }));
-        Self { why: failure.to_string(), fenced }
+        let cause = match failure {
+            Failure::Journal(JournalError::Fenced { .. }) => Cause::Fenced,
+            Failure::GivenUp | Failure::Panicked { .. } | Failure::NotConserved { .. } => Cause::Bug,
+            _ => Cause::Journal,
+        };
+        Self { why: failure.to_string(), cause }
     }
 }
 
@@ -143,6 +160,7 @@ impl<L: Log> Process<L> {
         let (sends, committed) = bounded(1);
         let (opening, opened) = unbounded();
         let (dying, died) = unbounded();
+        let panics = Panics::default();
         let file = if follows { FileClock::behind() } else { FileClock::default() };
         let mut process = Self {
             running,
@@ -170,6 +188,7 @@ impl<L: Log> Process<L> {
                 hub: hub.clone(),
                 file: file.clone(),
                 options: options(settings, shards),
+                panics: panics.clone(),
                 publish_every: Duration::from_millis(settings.metrics.publish_interval.as_millis()),
                 nudges: nudges.clone(),
                 sends: sends.clone(),
@@ -184,7 +203,7 @@ impl<L: Log> Process<L> {
                     Ok(Err(failure)) => Death::of(&failure),
                     Err(_) => Death {
                         why: "it panicked outside of any decision, which is a bug".to_owned(),
-                        fenced: false,
+                        cause: Cause::Bug,
                     },
                 };
                 board.set(number, State::Dead(death.why.clone()));

@@ -111,7 +111,11 @@ impl<J: Journal> Cycle<J> {
             turn.budget_spent.append(&mut owned.effects.budget_spent);
             owned.keep();
             let (shard, number) = (&owned.shard, owned.number);
-            self.strikes.retain(|strike| strike.shard != number || strike.outlasts(shard));
+            self.strikes.retain(|strike| {
+                let stays = strike.shard != number || strike.outlasts(shard);
+                turn.given_up += usize::from(!stays && strike.is_given_up());
+                stays
+            });
         }
         turn.committed = true;
         self.metrics.counters.commits += 1;

@@ -82,6 +82,25 @@ fn a_poison_record_is_charged_to_the_journey_that_it_names_or_that_was_at_work()
 }
 
 #[test]
+fn what_is_given_up_is_counted_with_the_commit_that_passes_it_and_once() {
+    let mut world = world_of(REMINDER);
+    world.event("bob", "Start");
+    world.event("ann", "Start");
+    world.settle();
+    trap::set(&["bob", "eve"]);
+    world.later(Interval::from_mins(11));
+    world.event("eve", "Start");
+    let fault = FaultPlan { commits: BTreeMap::from([(0, CommitFault::Refuse)]), ..FaultPlan::default() };
+    world.log.set_faults(fault);
+    let turns: Vec<Turn> = (0..12).map(|_| world.turn()).collect();
+    // A timer whose user is parked, and a record that is a dead letter: each panicked twice.
+    assert_eq!(world.cycle.metrics.counters.panics, 4);
+    assert_eq!(turns.iter().map(|turn| turn.given_up).sum::<usize>(), 2);
+    assert!(turns.iter().all(|turn| turn.given_up == 0 || turn.committed));
+    assert_eq!((rejects(&world).len(), moved(&world, "parked").len()), (1, 1));
+}
+
+#[test]
 fn a_timer_that_panics_twice_parks_its_user_and_the_others_go_on() {
     for dialect in ["clevertap", "antsomi"] {
         let mut world = world_of(&REMINDER.replace("clevertap", dialect));

@@ -62,10 +62,10 @@ impl Calls {
 }
 
 /// A call that is watched until this is dropped.
-pub(super) struct Watched(u64);
+pub(crate) struct Watched(u64);
 
 /// Watches a call that should end within `limit`.
-pub(super) fn watch(client: &str, call: &'static str, limit: Duration) -> Watched {
+pub(crate) fn watch(client: &str, call: &'static str, limit: Duration) -> Watched {
     Watched(lock().begin(Call { client: client.to_owned(), call, since: Instant::now(), limit }))
 }
 
