@@ -17,7 +17,7 @@ SOAK_ROUNDS ?= 2000
 WITH_KAFKA = $(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- run --
 
 .DEFAULT_GOAL := help
-.PHONY: help demo kafka test lint format docs bench soak build no-c ci install prepare prepare-build clean
+.PHONY: help demo kafka test lint format docs bench race soak build no-c ci install prepare prepare-build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -49,6 +49,11 @@ docs: prepare-build ## the documentation of the source, in target/doc, where a w
 
 bench: prepare-build ## the benchmarks; one of them: make bench ARGS=gate
 	$(CARGO) bench $(LOCKED) --benches -- $(ARGS)
+
+race: prepare-build ## Wayfarer beside the bare Kafka loop, in turns on one broker; ARGS='--events 1000000 --rounds 5'
+	@scripts/prepare kafka
+	$(CARGO) build $(LOCKED) --release --package wayfarer --package wayfarer-load
+	$(WITH_KAFKA) target/release/wayfarer-load race $(ARGS)
 
 soak: prepare-build ## the tests that kill, restore and compare, for an hour rather than for a minute
 	@scripts/prepare kafka

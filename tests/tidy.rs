@@ -105,6 +105,18 @@ fn imports_of_the_core_point_one_way() {
 }
 
 #[test]
+fn who_judges_or_measures_the_engine_does_not_use_it() {
+    let mut wrong = Vec::new();
+    for directory in ["loadtest/src", "reference/src"] {
+        for (file, text) in sources(directory) {
+            let named = code(&text).filter(|(_, code)| code.contains("wayfarer::engine"));
+            wrong.extend(named.map(|(line, _)| format!("{directory}/{file}:{line} names the engine")));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new(), "they know definitions and wire forms only");
+}
+
+#[test]
 fn what_decides_has_no_clock_no_files_no_chance_and_no_log() {
     let mut wrong = Vec::new();
     for (file, text) in sources("src") {

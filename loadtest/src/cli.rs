@@ -1,0 +1,62 @@
+//! The command line.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::{Result, cannot};
+use crate::generate::{self, Generate};
+use crate::race::{self, Race, bare};
+
+/// Load for Wayfarer: a synthetic shop's events, and the race against bare Kafka
+#[derive(Debug, Parser)]
+#[command(version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Writes a shop's events into a topic, or a file
+    Generate(Generate),
+    /// Lets Wayfarer and the others do the same job in turns, and tells the ratios
+    Race(Race),
+    /// The loop that the race compares with: reads, parses, writes as many records, and decides nothing
+    Bare {
+        /// A file that says how many records of which size (JSON)
+        #[arg(long)]
+        shape: PathBuf,
+    },
+}
+
+/// Does what the arguments say.
+///
+/// # Errors
+/// A sentence that says what cannot be done.
+pub fn call(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Generate(args) => {
+            let done = generate::run(&args)?;
+            let rate = done.events as f64 / done.took.as_secs_f64().max(1e-9);
+            say(&format!(
+                "{} events, {} bytes, {:.1} s, {rate:.0}/s; {} customers have a cart that waits\n",
+                done.events,
+                done.bytes,
+                done.took.as_secs_f64(),
+                done.waiting,
+            ))?;
+            if !done.late.is_zero() {
+                say(&format!("the latest event was {} ms later than scheduled\n", done.late.as_millis()))?;
+            }
+            Ok(())
+        }
+        Command::Race(args) => say(&race::run(&args)?.text()),
+        Command::Bare { shape } => bare::run(&shape),
+    }
+}
+
+fn say(text: &str) -> Result<()> {
+    std::io::stdout().write_all(text.as_bytes()).map_err(cannot("write to the standard output"))
+}

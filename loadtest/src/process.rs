@@ -1,0 +1,80 @@
+//! Processes that are measured: what they have had of the processors, and their end.
+
+use std::fs;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::error::{Error, Result};
+
+/// The time on processors that all threads of a process have had so far, as the scheduler counts it. Threads that
+/// have ended are left out, so it is for steady stretches.
+///
+/// # Errors
+/// There is no such process any more.
+pub fn cpu_time(pid: u32) -> Result<Duration> {
+    let gone = |error| Error(format!("the process {pid} that is measured has gone: {error}"));
+    let mut all = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task")).map_err(gone)? {
+        let path = thread.map_err(gone)?.path().join("schedstat");
+        // One that ends just now is of no weight.
+        let text = fs::read_to_string(path).unwrap_or_default();
+        all += text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(all))
+}
+
+/// A child that does not outlive whoever measures it.
+#[derive(Debug)]
+pub struct Measured(Child);
+
+impl Measured {
+    /// Takes a child in hand.
+    #[must_use]
+    pub const fn new(child: Child) -> Self {
+        Self(child)
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Whether it goes on.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn is_alive(&mut self) -> Result<()> {
+        match self.0.try_wait() {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(Error(format!("it ended by itself: {status}"))),
+            Err(error) => Err(Error(format!("it cannot be waited for: {error}"))),
+        }
+    }
+
+    /// Asks it to end, and waits for that.
+    ///
+    /// # Errors
+    /// It does not end within half a minute; it is killed then.
+    pub fn end(mut self) -> Result<ExitStatus> {
+        let pid = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+        let _ = pid.map(|pid| kill_process(pid, Signal::TERM));
+        let until = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < until {
+            if let Ok(Some(status)) = self.0.try_wait() {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(Error("it does not end although it was asked to, and was killed".to_owned()))
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

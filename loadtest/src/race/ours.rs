@@ -1,0 +1,166 @@
+//! Wayfarer as an entrant: the released program, a journey file like any other.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::error::{Error, Result, cannot};
+use crate::process::Measured;
+use crate::topics::Topics;
+
+/// One life of it: topics of its own beside the events.
+pub struct Ours {
+    program: PathBuf,
+    config: PathBuf,
+    journeys: PathBuf,
+    /// What its topics' names begin with; its group's too.
+    pub prefix: String,
+    listen: String,
+}
+
+/// What is to be known of it.
+pub struct Place<'a> {
+    /// The released program.
+    pub program: &'a Path,
+    /// A directory for its configuration.
+    pub directory: &'a Path,
+    /// The directory of the journey.
+    pub journeys: &'a Path,
+    /// The brokers.
+    pub brokers: &'a str,
+    /// The topic of events.
+    pub events: &'a str,
+    /// How many threads.
+    pub threads: u16,
+    /// What is added to its configuration.
+    pub extra: &'a str,
+}
+
+/// How long it may take to be ready.
+const READY: Duration = Duration::from_secs(60);
+
+impl Ours {
+    /// Makes its topics, and has the journey published: before the first event, since nobody enters by an event that
+    /// happened before.
+    ///
+    /// # Errors
+    /// It does not start, or does not publish.
+    pub fn prepare(place: &Place<'_>, prefix: &str, port: u16) -> Result<Self> {
+        let config = place.directory.join(format!("{prefix}toml"));
+        let Place { brokers, events, threads, extra, .. } = place;
+        let group = prefix.trim_end_matches('.');
+        let text = format!(
+            "[journal]\nkind = \"kafka\"\n[engine]\nworkers = {threads}\n[kafka]\nbrokers = [\"{brokers}\"]\n\
+             group = \"{group}\"\ninstance = \"one\"\n[topics]\nprefix = \"{prefix}\"\nevents = [\"{events}\"]\n\
+             replication = 1\nmin_insync = 1\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"warn\"\n{extra}\n"
+        );
+        std::fs::write(&config, text).map_err(cannot(format!("write {}", config.display())))?;
+        let ours = Self {
+            program: place.program.to_owned(),
+            config,
+            journeys: place.journeys.to_owned(),
+            prefix: prefix.to_owned(),
+            listen: format!("http://127.0.0.1:{port}"),
+        };
+        ours.call(&["topics", "apply"])?;
+        let mut process = ours.start()?;
+        ours.wait_published(&mut process)?;
+        process.end()?;
+        Ok(ours)
+    }
+
+    fn call(&self, arguments: &[&str]) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command.args(arguments).arg("--config").arg(&self.config);
+        let done = command.output().map_err(cannot(format!("start {}", self.program.display())))?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&done.stderr);
+        Err(Error(format!("wayfarer {} failed: {}", arguments.join(" "), said.trim())))
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// There is no such program.
+    pub fn start(&self) -> Result<Measured> {
+        let mut command = Command::new(&self.program);
+        command.args(["run", "--config"]).arg(&self.config).arg("--journeys").arg(&self.journeys);
+        let child = command.stdin(Stdio::null()).spawn();
+        Ok(Measured::new(child.map_err(cannot(format!("start {}", self.program.display())))?))
+    }
+
+    fn ask(&self, path: &str) -> Option<Value> {
+        let answer = ureq::get(format!("{}{path}", self.listen)).call();
+        answer.ok()?.body_mut().read_json().ok()
+    }
+
+    fn wait_published(&self, process: &mut Measured) -> Result<()> {
+        let until = Instant::now() + READY;
+        while Instant::now() < until {
+            process.is_alive()?;
+            let ready = ureq::get(format!("{}/readyz", self.listen)).call().is_ok();
+            let shown = self.ask("/v1/journeys/cart-abandonment");
+            if ready && shown.is_some_and(|shown| shown["gates"]["entry"] == "open") {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(Error(format!("wayfarer was not ready within {} s", READY.as_secs())))
+    }
+
+    /// How many users wait in the journey.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub fn waiting(&self) -> Result<u64> {
+        // What is shown is a moment older than what is committed.
+        let until = Instant::now() + Duration::from_secs(3);
+        let mut last = None;
+        while Instant::now() < until {
+            let shown = self.ask("/v1/journeys/cart-abandonment").unwrap_or_default();
+            let versions = shown["versions"].as_array().cloned().unwrap_or_default();
+            let waiting = versions.iter().filter_map(|version| version["waiting"].as_u64()).sum::<u64>();
+            if last == Some(waiting) && waiting > 0 {
+                return Ok(waiting);
+            }
+            last = Some(waiting);
+            std::thread::sleep(Duration::from_millis(600));
+        }
+        last.ok_or_else(|| Error("wayfarer does not say who waits".to_owned()))
+    }
+
+    /// How often it has committed.
+    ///
+    /// # Errors
+    /// It does not say.
+    pub fn commits(&self) -> Result<u64> {
+        let text = ureq::get(format!("{}/metrics", self.listen)).call().ok();
+        let text = text.and_then(|mut answer| answer.body_mut().read_to_string().ok()).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("wayfarer_commits_total "));
+        line.and_then(|number| number.trim().parse::<f64>().ok())
+            .map(|number| number as u64)
+            .ok_or_else(|| Error("wayfarer does not say how often it has committed".to_owned()))
+    }
+
+    /// Deletes its topics.
+    pub fn forget(&self, topics: &Topics) {
+        let own = [
+            "internal",
+            "receipts",
+            "lists",
+            "control",
+            "state",
+            "sends",
+            "rejects",
+            "transitions",
+            "refusals",
+            "cycles",
+            "views",
+        ];
+        topics.delete(&own.map(|name| format!("{}{name}", self.prefix)));
+    }
+}
