@@ -105,6 +105,14 @@ settings! {
             Interval::from_secs(1)..=Interval::from_mins(5);
         /// How many bytes each worker reads ahead. They are there only while it lags.
         prefetch: Size = Size::mib(256), Size::mib(1)..=Size::gib(1);
+        /// A directory for checkpoints of this instance's shards, of this instance alone: after a restart on the
+        /// same disk a shard is read from its checkpoint, and of the changelog only what came after it. "" is
+        /// none. They are made beside the workers by reading the changelog a second time, and take about its
+        /// compacted size on the disk. Whatever is wrong with one, the changelog is read whole instead.
+        checkpoints: Option<PathBuf> = None;
+        /// The shortest time between two checkpoints of a shard; it has a new one once a fifth of it is new.
+        checkpoint_interval: Interval = Interval::from_mins(5),
+            Interval::from_secs(1)..=Interval::from_hours(24);
         /// Whether the connections are encrypted.
         tls: bool = false;
         /// The certificates that are trusted, a PEM file; "" is those of the system.

@@ -51,7 +51,7 @@ pub use record::{
     Progress, Record, Shard, Source, Stream, View,
 };
 pub use traits::{
-    Assignment, ControlLog, Group, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, OnProgress,
+    Again, Assignment, ControlLog, Group, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, OnProgress,
     OnRecord, RECORD_BYTES_MAX, Stored, Streams,
 };
 pub use transaction::{Change, Items, Reject, ShardCommit, Transaction};

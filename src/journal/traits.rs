@@ -41,6 +41,9 @@ pub type OnProgress<'a> = &'a mut dyn FnMut(Progress) -> ControlFlow<()>;
 /// Given a state record's key and value; whether the restore is to go on.
 pub type OnRecord<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
+/// Reads a shard anew, given the reason why what was read first is not right.
+pub type Again<S> = Box<dyn FnOnce(&str) -> Result<S, JournalError> + Send>;
+
 /// What a shard is restored from: its last commit, and its state records. It may go to another thread, and
 /// neither needs nor disturbs the worker.
 pub trait Stored: Send + 'static {
@@ -53,6 +56,15 @@ pub trait Stored: Send + 'static {
     /// # Errors
     /// If they cannot be read; what was given until then is not whole.
     fn records(self, progress: OnProgress<'_>, each: OnRecord<'_>) -> Result<u64, JournalError>;
+
+    /// How to read it anew from the log itself, if some of it comes from a copy beside the log that may be wrong:
+    /// for whoever finds that it does not add up. `None`, as here, if nothing else could be read.
+    fn again(&self) -> Option<Again<Self>>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// One worker's access to its shards: it alone reads and commits them.

@@ -12,7 +12,7 @@ use crate::cli::{RunArgs, exit};
 use crate::config::{self, Settings};
 use crate::journal::JournalError;
 use crate::journal::kafka::partition::Partitioner;
-use crate::journal::kafka::{Kafka, KafkaOptions, Start, TopicNames, client};
+use crate::journal::kafka::{CheckpointOptions, Kafka, KafkaOptions, Start, TopicNames, client};
 use crate::model::Interval;
 use crate::topics;
 
@@ -96,6 +96,10 @@ fn options(settings: &Settings, shards: u32) -> Result<KafkaOptions, Ended> {
         poll_interval_max: duration(kafka.poll_interval_max),
         transaction_timeout: duration(kafka.transaction_timeout),
         call_timeout: duration(kafka.request_timeout),
+        checkpoints: kafka
+            .checkpoints
+            .clone()
+            .map(|directory| CheckpointOptions { directory, every: duration(kafka.checkpoint_interval) }),
         ..KafkaOptions::new(client::Settings::new(""), 1, "", "")
     })
 }

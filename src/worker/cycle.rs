@@ -123,6 +123,13 @@ pub enum Failure {
     },
 }
 
+impl Failure {
+    /// Whether a shard's records are to blame, as they were read.
+    pub(super) const fn is_of_records(&self) -> bool {
+        matches!(self, Self::Journal(_) | Self::Restore(_))
+    }
+}
+
 /// What a turn did, and when the next one is worth taking.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]

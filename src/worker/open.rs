@@ -157,6 +157,25 @@ impl Standing {
         options: &Options,
         progress: OnProgress<'_>,
     ) -> Result<Opened, Failure> {
+        let again = stored.again();
+        let opened = self.open_once(ticket, stored, options, progress);
+        // What was beside the log may be wrong, and nothing of the log is lost.
+        match (opened, again) {
+            (Err(failure), Some(again)) if failure.is_of_records() => {
+                let stored = again(&failure.to_string())?;
+                self.open_once(ticket, stored, options, progress)
+            }
+            (opened, _) => opened,
+        }
+    }
+
+    fn open_once<S: Stored>(
+        &self,
+        ticket: &Ticket,
+        stored: S,
+        options: &Options,
+        progress: OnProgress<'_>,
+    ) -> Result<Opened, Failure> {
         let epoch = epoch_of(ticket.shard, &stored)?;
         let catalog = self.catalogs.get(&epoch).and_then(Option::as_ref);
         let catalog = catalog.ok_or(Failure::UnknownEpoch { shard: ticket.shard, epoch })?;
@@ -223,5 +242,101 @@ fn take(
             Ok(())
         }
         _ => records.record(key, value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::StateSink;
+    use crate::journal::memory::Memory;
+    use crate::journal::{Again, Head, JournalError, OnRecord};
+
+    struct Nowhere;
+
+    impl StateSink for Nowhere {
+        fn put(&mut self, _: &[u8], _: &[u8]) {}
+        fn delete(&mut self, _: &[u8]) {}
+    }
+
+    /// A shard that was empty when it committed, from a log, or from a copy of it that knows more.
+    struct Copied {
+        head: Head,
+        records: Vec<(&'static [u8], &'static [u8])>,
+        /// What reading it ends with.
+        ends: Result<(), JournalError>,
+        is_copy: bool,
+    }
+
+    impl Copied {
+        fn of(records: &[(&'static [u8], &'static [u8])]) -> Self {
+            let mut shard = Shard::new(Options::of(1).setup(0));
+            shard.begin();
+            let meta = shard.commit(&mut Nowhere).meta;
+            let head = Head { seq: 1, meta, positions: Vec::new() };
+            Self { head, records: records.to_vec(), ends: Ok(()), is_copy: true }
+        }
+    }
+
+    impl Stored for Copied {
+        fn head(&self) -> Option<&Head> {
+            Some(&self.head)
+        }
+
+        fn records(
+            self,
+            _: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+            each: OnRecord<'_>,
+        ) -> Result<u64, JournalError> {
+            for (key, value) in &self.records {
+                if each(key, value).is_break() {
+                    break;
+                }
+            }
+            self.ends.map(|()| self.records.len() as u64)
+        }
+
+        fn again(&self) -> Option<Again<Self>> {
+            let head = self.head.clone();
+            self.is_copy.then(|| {
+                Box::new(|why: &str| {
+                    assert!(!why.is_empty(), "it is said what is wrong");
+                    Ok(Self { head, records: Vec::new(), ends: Ok(()), is_copy: false })
+                }) as Again<Self>
+            })
+        }
+    }
+
+    fn restore_it(stored: Copied) -> Result<Opened, Failure> {
+        let shards = vec![(Ticket::new(0), stored)];
+        let restoring = Restoring { shards, options: Options::of(1) };
+        let mut outcome = None;
+        restoring.run(&Memory::new(1), &mut |_, _| {}, &mut |restored| outcome = Some(restored.outcome));
+        outcome.expect("it is handed over")
+    }
+
+    /// A page of nobody's: it reads, and the digest does not know it.
+    const PAGE: (&[u8], &[u8]) = (b"uann", &[1, 0]);
+
+    #[test]
+    fn a_copy_that_does_not_add_up_is_given_up_for_the_log() {
+        let damaged = || Err(JournalError::corrupt("a copy", "it is torn"));
+        for (records, ends) in [
+            (&[PAGE][..], Ok(())),
+            (&[(&b"?what"[..], &b""[..])], Ok(())),
+            (&[(&b"uann"[..], &b"\xff"[..])], Ok(())),
+            (&[], damaged()),
+        ] {
+            let opened = restore_it(Copied { ends, ..Copied::of(records) }).expect("the log is whole");
+            assert_eq!(opened.owned.shard.size(), (0, 0));
+            assert_eq!(opened.owned.shard.seq(), 1);
+        }
+    }
+
+    #[test]
+    fn a_log_that_does_not_add_up_keeps_its_shard_closed() {
+        let stored = Copied { is_copy: false, ..Copied::of(&[PAGE]) };
+        let failure = restore_it(stored).expect_err("nothing else can be read").to_string();
+        assert!(failure.contains("do not add up to the committed digest"), "{failure}");
     }
 }

@@ -28,11 +28,12 @@ const KILLS: u64 = 21;
 /// The kills of the longest soak, and of one storm in it: what is judged is kept in memory.
 const KILLS_MAX: u64 = 500;
 const STORM_MAX: u64 = 125;
-/// Deployments side by side: the workers of each instance, and what happens beside kills, in turns.
-const DEPLOYMENTS: [(u32, &[Interlude]); 3] = [
-    (1, &[Interlude::FailOver, Interlude::Zombie]),
-    (2, &[Interlude::Zombie, Interlude::Guest]),
-    (1, &[Interlude::Guest, Interlude::FailOver]),
+/// Deployments side by side: the workers of each instance, whether they keep checkpoints, and what happens beside
+/// kills, in turns.
+const DEPLOYMENTS: [(u32, bool, &[Interlude]); 3] = [
+    (1, false, &[Interlude::FailOver, Interlude::Zombie]),
+    (2, true, &[Interlude::Zombie, Interlude::Guest]),
+    (1, true, &[Interlude::Guest, Interlude::FailOver]),
 ];
 /// What anything here may take on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -85,9 +86,15 @@ fn instances_that_are_killed_stopped_and_ended_under_load_lose_nothing_and_send_
 fn storm_over_all(seed: u64, kills: u64) {
     let each = kills.div_ceil(DEPLOYMENTS.len() as u64);
     let told: Vec<Told> = thread::scope(|scope| {
-        let storm = |(n, &(workers, interludes)): (usize, &(u32, &'static [Interlude]))| {
+        let storm = |(n, &(workers, keeps, interludes)): (usize, &(u32, bool, &'static [Interlude]))| {
             let seed = seed.wrapping_mul(DEPLOYMENTS.len() as u64).wrapping_add(n as u64);
-            scope.spawn(move || storm::run(&Deployment::new(workers), seed, each, interludes))
+            scope.spawn(move || {
+                let deployment = Deployment::new(workers).with_checkpoints(keeps);
+                let told = storm::run(&deployment, seed, each, interludes);
+                let used = deployment.times_said("a shard is read from its checkpoint");
+                assert_eq!(used > 0, keeps, "{used} shards were read from checkpoints");
+                told
+            })
         };
         let running: Vec<_> = DEPLOYMENTS.iter().enumerate().map(storm).collect();
         let ended = running.into_iter().map(thread::ScopedJoinHandle::join);

@@ -65,7 +65,8 @@ impl Watch {
         }
     }
 
-    fn wanted(&self) -> Vec<Shard> {
+    /// The shards that somebody here owns, ascending.
+    pub(super) fn wanted(&self) -> Vec<Shard> {
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
     }
 

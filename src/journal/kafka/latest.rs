@@ -83,11 +83,20 @@ impl Latest {
         self.live
     }
 
-    /// The value of a key.
-    pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
+    fn find(&self, key: &[u8]) -> Option<&Entry> {
         let hash = self.hasher.hash_one(key);
         let place = self.index.find(hash, |&place| self.entries[place as usize].key(&self.arena) == key)?;
-        self.entries[*place as usize].value(&self.arena)
+        Some(&self.entries[*place as usize])
+    }
+
+    /// The value of a key.
+    pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        self.find(key)?.value(&self.arena)
+    }
+
+    /// Whether the log said anything of a key, that it is deleted perhaps.
+    pub(super) fn contains(&self, key: &[u8]) -> bool {
+        !self.entries.is_empty() && self.find(key).is_some()
     }
 
     /// Every key that has a value, in the order in which the keys came first.
@@ -138,5 +147,7 @@ mod tests {
             assert_eq!(latest.get(key), Some(value.as_slice()));
         }
         assert_eq!(latest.get(b"never"), None);
+        assert!(!latest.contains(b"never"));
+        assert!((0..997).all(|key| latest.contains(format!("key {key}").as_bytes())), "deleted ones too");
     }
 }

@@ -17,12 +17,14 @@
 //! # Where things are
 //! - [`client`]: librdkafka, made safe. The one place in the tree where `unsafe` is allowed.
 //! - [`options`]: how it is opened. [`partition`]: whose partition a key is in.
-//! - `worker`: poll and time. `rows`: the rows of lists. `commit`: the transaction and its three answers. `load`: a shard's records from
-//!   the state topic, in `latest`. `loads`: how far that is. `link`: whether the brokers answer.
+//! - `worker`: poll and time. `rows`: the rows of lists. `commit`: the transaction and its three answers. `load`: a
+//!   shard's records from the state topic, by `reading`, in `latest`; `checkpoint`: what is kept of them on the
+//!   local disk. `loads`: how far that is. `link`: whether the brokers answer.
 //! - `tail`: the control log and the views, as far as known; `showcase`: what this instance shows. `ends`: how far the inputs reach. `clock`: the
 //!   brokers' time. `intake`, `streams`: what others append, and what they read.
 //! - [`refusal`]: the six causes for which a start is refused. [`topics`]: what topics are needed, and made.
 
+mod checkpoint;
 mod clock;
 pub mod client;
 mod codec;
@@ -35,6 +37,7 @@ mod load;
 mod loads;
 pub mod options;
 pub mod partition;
+mod reading;
 pub mod refusal;
 mod rows;
 mod showcase;
@@ -50,6 +53,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 
+pub use self::checkpoint::CheckpointOptions;
+use self::checkpoint::Checkpoints;
 use self::client::{Append, Appender, Asker, Consumer, Edge, Error, Isolation, Out, Partition};
 use self::clock::Clock;
 use self::codec::Mark;
@@ -129,6 +134,7 @@ struct Shared {
     ends: Watch,
     link: Link,
     loads: Loads,
+    checkpoints: Option<Checkpoints>,
 }
 
 impl Shared {
@@ -256,15 +262,21 @@ impl Kafka {
             ends: Watch::default(),
             link: Link::default(),
             loads: Loads::default(),
+            checkpoints: Checkpoints::open(&options),
             options,
         });
         let (closed, closing) = bounded(0);
-        let [tailing, asking, showing] = [(); 3].map(|()| (Arc::downgrade(&shared), closing.clone()));
-        let threads = vec![
+        let [tailing, asking, showing, keeping] =
+            [(); 4].map(|()| (Arc::downgrade(&shared), closing.clone()));
+        let mut threads = vec![
             spawn("kafka-tail", move || tail::run(&tailing.0, &reader, &tailing.1))?,
             spawn("kafka-views", move || showcase::run(&showing.0, &showing.1))?,
             spawn("kafka-ends", move || ends::run(&asking.0, &asking.1))?,
         ];
+        if shared.checkpoints.is_some() {
+            let keep = move || checkpoint::keeper::run(&keeping.0, &keeping.1);
+            threads.push(spawn("kafka-checkpoints", keep)?);
+        }
         shared.control_known()?;
         Ok(Self { shared, _threads: Arc::new(Threads { closed: Some(closed), threads }) })
     }

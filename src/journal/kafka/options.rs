@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::checkpoint::CheckpointOptions;
 use super::client::{Consumer, Error, Isolation, Settings};
 use super::partition::Partitioner;
 
@@ -94,6 +95,8 @@ pub struct KafkaOptions {
     pub call_timeout: Duration,
     /// How long an unknown outcome may stay so (brokers away) before the process ends.
     pub settle_timeout: Duration,
+    /// Where checkpoints are kept, if they are.
+    pub checkpoints: Option<CheckpointOptions>,
 }
 
 impl KafkaOptions {
@@ -113,6 +116,7 @@ impl KafkaOptions {
             transaction_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(10),
             settle_timeout: Duration::from_secs(600),
+            checkpoints: None,
         }
     }
 

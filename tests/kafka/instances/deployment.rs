@@ -29,6 +29,8 @@ pub struct Deployment {
     root: tempfile::TempDir,
     lives: AtomicU32,
     watcher: Mutex<Consumer>,
+    /// Whether its instances keep checkpoints, each in a directory of its own.
+    keeps: bool,
 }
 
 /// A record of a topic.
@@ -62,11 +64,17 @@ impl Deployment {
             root,
             lives: AtomicU32::new(0),
             watcher: Mutex::new(watcher),
+            keeps: false,
         };
         let applied = new.command("nobody").args(["topics", "apply"]).output().expect("the binary runs");
         let said = String::from_utf8_lossy(&applied.stderr);
         assert_eq!(applied.status.code(), Some(i32::from(exit::OK)), "{said}");
         new
+    }
+
+    /// The same with checkpoints, or without.
+    pub fn with_checkpoints(self, keeps: bool) -> Self {
+        Self { keeps, ..self }
     }
 
     /// The binary with the settings of an instance.
@@ -88,6 +96,11 @@ impl Deployment {
             command.env(format!("WAYFARER_{key}"), value);
         }
         command.envs(self.own.iter().map(|(key, value)| (format!("WAYFARER_{key}"), value)));
+        if self.keeps {
+            command
+                .env("WAYFARER_KAFKA__CHECKPOINTS", self.root.path().join(format!("{instance}-checkpoints")));
+            command.env("WAYFARER_KAFKA__CHECKPOINT_INTERVAL", "1s");
+        }
         command
     }
 
@@ -103,6 +116,13 @@ impl Deployment {
     fn log(&self, name: &str) -> PathBuf {
         let life = self.lives.fetch_add(1, Ordering::Relaxed);
         self.root.path().join(format!("{life}-{name}.log"))
+    }
+
+    /// How often any life has said that.
+    pub fn times_said(&self, what: &str) -> usize {
+        let files = fs::read_dir(self.root.path()).expect("it is there").flatten();
+        let logs = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+        logs.map(|log| log.matches(what).count()).sum()
     }
 
     /// The last words of every life, for who has to find out what went wrong.

@@ -20,6 +20,7 @@ pub mod appender;
 pub mod consumer;
 pub mod error;
 pub mod group;
+mod identity;
 mod list;
 mod log;
 pub mod message;

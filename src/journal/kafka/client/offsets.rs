@@ -121,6 +121,10 @@ impl Asker {
         }
     }
 
+    pub(super) fn native(&self) -> &Native {
+        &self.0
+    }
+
     fn ask_offsets(
         &self,
         partitions: &[Partition],
@@ -136,12 +140,12 @@ impl Asker {
         for partition in partitions {
             list.add(partition, i64::from(spec as i32))?;
         }
-        let options = Options::new(&self.0, isolation, timeout)?;
+        let kind = rk::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
+        let options = Options::new(&self.0, kind, timeout)?.isolated(isolation)?;
         let queue = Queue::new(&self.0);
         // SAFETY: all four are alive for the call, and copied.
         unsafe { rk::rd_kafka_ListOffsets(self.0.client(), list.as_ptr(), options.0, queue.0) }
-        let event = queue.wait(timeout)?;
-        let found = event.offsets()?;
+        let found = queue.wait(DOING, timeout)?.offsets()?;
         let missing = |at: &Partition| {
             Error::new(format!("{DOING} of {at}"), code::UNKNOWN_PARTITION, "the broker did not name it")
         };
@@ -150,27 +154,35 @@ impl Asker {
 }
 
 /// Options of one request.
-struct Options(*mut rk::rd_kafka_AdminOptions_t);
+pub(super) struct Options(*mut rk::rd_kafka_AdminOptions_t);
 
 impl Options {
-    fn new(of: &Native, isolation: Isolation, timeout: Duration) -> Result<Self, Error> {
-        use rk::rd_kafka_IsolationLevel_t as level;
-        let kind = rk::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS;
-        let level = match isolation {
-            Isolation::Committed => level::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
-            Isolation::Uncommitted => level::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
-        };
+    pub(super) fn new(of: &Native, kind: rk::rd_kafka_admin_op_t, timeout: Duration) -> Result<Self, Error> {
         let mut said: [c_char; 512] = [0; 512];
-        // SAFETY: the client is alive, the options are ours until `self` is dropped, the buffer outlives
-        // the call, and the error is ours.
+        // SAFETY: the client is alive, the options are ours until `self` is dropped, and the buffer outlives the
+        // call.
         unsafe {
             let options = Self(rk::rd_kafka_AdminOptions_new(of.client(), kind));
-            Error::take(DOING, rk::rd_kafka_AdminOptions_set_isolation_level(options.0, level))?;
             let (limit, said, size) = (raw::milliseconds(timeout), said.as_mut_ptr(), said.len());
             let code = rk::rd_kafka_AdminOptions_set_request_timeout(options.0, limit, said, size);
             Error::check(DOING, code as i32)?;
             Ok(options)
         }
+    }
+
+    fn isolated(self, isolation: Isolation) -> Result<Self, Error> {
+        use rk::rd_kafka_IsolationLevel_t as level;
+        let level = match isolation {
+            Isolation::Committed => level::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
+            Isolation::Uncommitted => level::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
+        };
+        // SAFETY: the options are alive, and the error is ours.
+        unsafe { Error::take(DOING, rk::rd_kafka_AdminOptions_set_isolation_level(self.0, level))? }
+        Ok(self)
+    }
+
+    pub(super) fn as_ptr(&self) -> *const rk::rd_kafka_AdminOptions_t {
+        self.0
     }
 }
 
@@ -182,22 +194,26 @@ impl Drop for Options {
 }
 
 /// A queue for one answer.
-struct Queue(*mut rk::rd_kafka_queue_t);
+pub(super) struct Queue(*mut rk::rd_kafka_queue_t);
 
 impl Queue {
-    fn new(of: &Native) -> Self {
+    pub(super) fn new(of: &Native) -> Self {
         // SAFETY: the client is alive, and outlives the queue: both are used within one call of the
         // asker.
         Self(unsafe { rk::rd_kafka_queue_new(of.client()) })
     }
 
-    fn wait(&self, timeout: Duration) -> Result<Answer, Error> {
+    pub(super) fn as_ptr(&self) -> *mut rk::rd_kafka_queue_t {
+        self.0
+    }
+
+    pub(super) fn wait(&self, doing: &'static str, timeout: Duration) -> Result<Answer, Error> {
         // librdkafka answers at the time-out of the request, with what is missing.
         let wait = raw::milliseconds(timeout.saturating_add(Duration::from_secs(1)));
         // SAFETY: the queue is alive; the event is ours.
         let event = unsafe { rk::rd_kafka_queue_poll(self.0, wait) };
         if event.is_null() {
-            return Err(Error::of_code(DOING, code::TIMED_OUT));
+            return Err(Error::of_code(doing, code::TIMED_OUT));
         }
         Ok(Answer(event))
     }
@@ -211,17 +227,30 @@ impl Drop for Queue {
 }
 
 /// The event with the answer.
-struct Answer(*mut rk::rd_kafka_event_t);
+pub(super) struct Answer(*mut rk::rd_kafka_event_t);
 
 impl Answer {
-    fn offsets(&self) -> Result<BTreeMap<Partition, i64>, Error> {
-        // SAFETY: the event is ours and alive; it owns the result and its array of `count` pointers, the
-        // texts are copied, and codes are read as numbers.
+    pub(super) fn as_ptr(&self) -> *mut rk::rd_kafka_event_t {
+        self.0
+    }
+
+    /// Whether it is an answer at all.
+    pub(super) fn check(&self, doing: &'static str) -> Result<(), Error> {
+        // SAFETY: the event is ours and alive; its text is copied, the code is read as a number.
         unsafe {
             let code = raw::rd_kafka_event_error(self.0);
             if code != code::NONE {
-                return Err(Error::new(DOING, code, raw::text(rk::rd_kafka_event_error_string(self.0))));
+                return Err(Error::new(doing, code, raw::text(rk::rd_kafka_event_error_string(self.0))));
             }
+        }
+        Ok(())
+    }
+
+    fn offsets(&self) -> Result<BTreeMap<Partition, i64>, Error> {
+        self.check(DOING)?;
+        // SAFETY: the event is ours and alive; it owns the result and its array of `count` pointers, the
+        // texts are copied, and codes are read as numbers.
+        unsafe {
             let result = rk::rd_kafka_event_ListOffsets_result(self.0);
             if result.is_null() {
                 return Err(Error::new(DOING, code::FAIL, "librdkafka answered something else"));

@@ -103,6 +103,24 @@ impl Cluster {
         }
     }
 
+    /// What a setting of a topic is, as the brokers write it; `None` if they do not say.
+    ///
+    /// # Errors
+    /// If the brokers do not answer, or refuse.
+    pub fn setting(&self, topic: &str, property: &str) -> Result<Option<String>, Refusal> {
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let answers = self.runtime.block_on(self.admin.describe_configs(&asked, &self.options()));
+        let answer = answers.map_err(|error| self.unanswered(&error))?.into_iter().next();
+        match answer {
+            Some(Ok(resource)) => {
+                let found = resource.entries.into_iter().find(|entry| entry.name == property);
+                Ok(found.and_then(|entry| entry.value))
+            }
+            Some(Err(code)) => Err(refused(&format!("the settings of {topic} cannot be seen"), code)),
+            None => Ok(None),
+        }
+    }
+
     fn look(&self, wanted: &Wanted) -> Result<There, Refusal> {
         let client = self.asker.client();
         let mut there = There::default();
