@@ -16,8 +16,11 @@ SOAK_ROUNDS ?= 2000
 # Runs a command with one Kafka for all of it, whose address is in WAYFARER_KAFKA.
 WITH_KAFKA = $(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- run --
 
+# For how long `make fuzz` looks.
+FUZZ_SECONDS ?= 300
+
 .DEFAULT_GOAL := help
-.PHONY: help demo kafka test lint format docs bench race soak build no-c ci install prepare prepare-build clean
+.PHONY: help demo kafka test lint format docs bench race soak fuzz build no-c ci install prepare prepare-build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -59,6 +62,14 @@ soak: prepare-build ## the tests that kill, restore and compare, for an hour rat
 	@scripts/prepare kafka
 	PROPTEST_CASES=$(SOAK_CASES) WAYFARER_SOAK=$(SOAK_ROUNDS) \
 		$(WITH_KAFKA) $(CARGO) test $(LOCKED) --workspace --release
+
+fuzz: prepare-build ## bytes that break a promise, looked for by libFuzzer; one target: make fuzz ARGS=events
+	@scripts/prepare fuzz
+	@for target in $(or $(ARGS),changelog conditions definitions events wire); do \
+		case $$target in definitions) seeds="config/journeys tests/journeys/bad" ;; \
+			*) seeds=fuzz/seeds/$$target ;; esac; \
+		mkdir -p fuzz/corpus/$$target && RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --sanitizer none $$target \
+			fuzz/corpus/$$target $$seeds -- -max_total_time=$(FUZZ_SECONDS) -timeout=5 || exit 1; done
 
 build: prepare-build ## the binary as it is released: target/release/wayfarer
 	$(CARGO) build $(LOCKED) --release

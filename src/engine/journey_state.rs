@@ -297,10 +297,14 @@ impl Kept {
         }
         let release = (!selections.is_empty()).then_some(selections);
         let mut entries = || match format {
-            FORMAT => (0..take_varint(bytes)).map(|_| take_varint(bytes)).collect(),
-            _ => BTreeSet::new(),
+            FORMAT => {
+                let count = take_varint(bytes);
+                // Each has a byte at least: a count that is damaged is no reason to count to it.
+                (count <= bytes.len() as u64).then(|| (0..count).map(|_| take_varint(bytes)).collect())
+            }
+            _ => Some(BTreeSet::new()),
         };
-        let (failing, spared) = (entries(), entries());
+        let (failing, spared) = (entries()?, entries()?);
         let mut used = BTreeMap::new();
         while !bytes.is_empty() {
             let node = take_text(bytes)?;

@@ -6,10 +6,11 @@ use super::cold::{put_varint, take, take_varint};
 use super::commit::key;
 use super::journey_state::Kept;
 use super::page::PageError;
-use super::record::Status;
+use super::record::{Enrollment, Status};
 use super::shard::{Context, Setup, Shard, State};
 use super::touched::page_digest;
 use crate::journey::catalog::{Catalog, PlanIndex};
+use crate::journey::plan::NodeIndex;
 use crate::model::Timestamp;
 
 /// Why a shard cannot be restored. It stays closed then: half a state is worse than none.
@@ -44,6 +45,16 @@ pub enum RestoreError {
     UnknownPlan {
         /// The shard.
         shard: u16,
+    },
+    /// Somebody stands at a node that the version does not have.
+    #[error("shard {shard}: a record has somebody at node {node} of plan {plan}, which has no such node")]
+    UnknownNode {
+        /// The shard.
+        shard: u16,
+        /// The version, among all.
+        plan: PlanIndex,
+        /// The node, by its place in the version.
+        node: NodeIndex,
     },
 }
 
@@ -134,6 +145,10 @@ impl Restore {
         let known = catalog.plan_count();
         if self.state.enrollments.iter().any(|(_, e)| usize::from(e.plan) >= known) {
             return Err(RestoreError::UnknownPlan { shard });
+        }
+        let beyond = |e: &Enrollment| usize::from(e.node) >= catalog.plan(e.plan).nodes.len();
+        if let Some((_, e)) = self.state.enrollments.iter().find(|(_, e)| beyond(e)) {
+            return Err(RestoreError::UnknownNode { shard, plan: e.plan, node: e.node });
         }
         let state = &mut self.state;
         state.now = meta.now;

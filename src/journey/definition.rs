@@ -102,7 +102,7 @@ pub struct Entry {
     #[serde(default, rename = "where", skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
     /// May a user enter again?
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Reentry::is_default")]
     pub reentry: Reentry,
     /// One enrollment per value of this property, such as `cart_id`: `reentry` is judged per value (G30).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,6 +144,13 @@ pub enum Reentry {
     /// Not given: as [`ReentryWord::AfterExit`].
     #[default]
     Default,
+}
+
+impl Reentry {
+    /// Whether it is not given.
+    fn is_default(&self) -> bool {
+        *self == Self::Default
+    }
 }
 
 /// The forms of re-entry that need no number.

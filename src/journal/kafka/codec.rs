@@ -3,6 +3,8 @@
 //!
 //! Both forms of the head are written by one transaction, so they agree. The short one is read by whoever
 //! waits for an epoch, and by an owner that does not know whether its last commit happened.
+//!
+//! Whatever bytes somebody else has put there, they are read to a value, to none, or to a sentence.
 
 use super::client::Message;
 use crate::journal::error::JournalError;
@@ -11,7 +13,7 @@ use crate::journal::transaction::Reject;
 use crate::model::Timestamp;
 
 /// The key of a shard's head among its state records; those of the engine and of the worker are letters.
-pub(super) const HEAD_KEY: &[u8] = &[0];
+pub const HEAD_KEY: &[u8] = &[0];
 
 /// The format of heads and of the offsets' metadata.
 const FORMAT: u8 = 1;
@@ -33,8 +35,11 @@ pub(super) fn put_head(head: &Head, owner: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&head.meta);
 }
 
-/// Reads what [`put_head`] wrote: the head, and who committed it.
-pub(super) fn head(shard: Shard, bytes: &[u8]) -> Result<(Head, &str), JournalError> {
+/// Reads the value of [`HEAD_KEY`]: the head, and the transactional id of who committed it.
+///
+/// # Errors
+/// [`JournalError::Corrupt`] if it is damaged or of another format.
+pub fn head(shard: Shard, bytes: &[u8]) -> Result<(Head, &str), JournalError> {
     read_head(bytes).ok_or_else(|| {
         JournalError::corrupt(
             format!("the head of shard {shard}"),
@@ -65,23 +70,25 @@ fn read_head(bytes: &[u8]) -> Option<(Head, &str)> {
 
 /// The short form of a head: what the group's offsets say of a shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mark {
+pub struct Mark {
     /// The number of the shard's last commit.
-    pub(super) seq: u64,
+    pub seq: u64,
     /// The epoch that it had taken then.
-    pub(super) epoch: u64,
+    pub epoch: u64,
     /// Who committed: a successor ends that one's open transaction by it.
-    pub(super) transactional_id: String,
+    pub transactional_id: String,
 }
 
 impl Mark {
     /// As text, since operators read it with Kafka's own tools.
-    pub(super) fn encode(&self) -> String {
+    #[must_use]
+    pub fn encode(&self) -> String {
         format!("{FORMAT} {} {} {}", self.seq, self.epoch, self.transactional_id)
     }
 
     /// Reads it; metadata that somebody else wrote is none.
-    pub(super) fn decode(metadata: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn decode(metadata: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(metadata).ok()?;
         let mut words = text.splitn(4, ' ');
         if words.next()?.parse::<u8>().ok()? != FORMAT {
@@ -97,20 +104,22 @@ impl Mark {
 
 /// What stands before an item in a partition that several shards share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
+pub struct Origin {
     /// The shard that it comes from.
-    pub(super) shard: Shard,
+    pub shard: Shard,
     /// The commit of the shard that it is part of.
-    pub(super) seq: u64,
+    pub seq: u64,
     /// The time of that commit.
-    pub(super) at: Timestamp,
+    pub at: Timestamp,
 }
 
 impl Origin {
     /// How many bytes it takes.
-    pub(super) const BYTES: usize = 18;
+    pub const BYTES: usize = 18;
 
-    pub(super) fn encode(self) -> [u8; Self::BYTES] {
+    /// As a record's key.
+    #[must_use]
+    pub fn encode(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[..2].copy_from_slice(&self.shard.to_be_bytes());
         bytes[2..10].copy_from_slice(&self.seq.to_be_bytes());
@@ -119,7 +128,8 @@ impl Origin {
     }
 
     /// The origin in a record's key; `None` if it is not one.
-    pub(super) fn decode(key: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn decode(key: &[u8]) -> Option<Self> {
         let bytes: &[u8; Self::BYTES] = key.try_into().ok()?;
         let (shard, rest) = bytes.split_first_chunk::<2>()?;
         let (seq, rest) = rest.split_first_chunk::<8>()?;
@@ -134,6 +144,13 @@ impl Origin {
 /// The kind that a header's value names.
 pub(super) fn kind(value: &[u8]) -> Option<Kind> {
     Kind::from_code(std::str::from_utf8(value).ok()?.parse().ok()?)
+}
+
+/// The parts of a record of the views topic: the commit as of which it is, and what is shown.
+#[must_use]
+pub fn view(value: &[u8]) -> Option<(u64, &[u8])> {
+    let (seq, bytes) = value.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*seq), bytes))
 }
 
 /// The header that says why a dead letter is one.

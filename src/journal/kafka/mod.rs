@@ -27,7 +27,7 @@
 mod checkpoint;
 mod clock;
 pub mod client;
-mod codec;
+pub mod codec;
 mod commit;
 mod ends;
 mod intake;

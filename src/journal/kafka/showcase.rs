@@ -15,20 +15,12 @@ use crate::model::Timestamp;
 
 /// The longest wait for something to show: the end of the process waits for it.
 const WAIT: Duration = Duration::from_millis(100);
-/// The length of a view's sequence number, before what is shown.
-const SEQ_BYTES: usize = 8;
 
 /// The newest view of each shard that has not gone out.
 #[derive(Debug, Default)]
 pub(super) struct Showcase {
     waiting: Mutex<BTreeMap<Shard, Vec<u8>>>,
     grown: Condvar,
-}
-
-/// The parts of a view's record: the commit as of which it is, and what is shown.
-pub(super) fn parts(value: &[u8]) -> Option<(u64, &[u8])> {
-    let (seq, bytes) = value.split_first_chunk::<SEQ_BYTES>()?;
-    Some((u64::from_be_bytes(*seq), bytes))
 }
 
 impl Showcase {
@@ -76,6 +68,7 @@ pub(super) fn run(shared: &Weak<Shared>, closing: &Receiver<()>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::kafka::codec;
 
     #[test]
     fn of_several_views_of_a_shard_the_newest_goes_out() {
@@ -84,8 +77,8 @@ mod tests {
             showcase.put(View { shard, seq, bytes: bytes.as_bytes() });
         }
         let taken = showcase.take();
-        let parts: Vec<_> = taken.iter().map(|(shard, value)| (*shard, parts(value))).collect();
+        let parts: Vec<_> = taken.iter().map(|(shard, value)| (*shard, codec::view(value))).collect();
         assert_eq!(parts, [(1, Some((2, &b"new"[..]))), (2, Some((7, &b"other"[..])))]);
-        assert_eq!(super::parts(b"short"), None);
+        assert_eq!(codec::view(b"short"), None);
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::Receiver;
 
 use super::client::{Consumer, Isolation, Message, Messages, Partition, Timestamp as Stamp};
-use super::{Shared, is_closed, showcase, storage};
+use super::{Shared, codec, is_closed, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{ControlRecord, Shard};
 use crate::model::Timestamp;
@@ -142,7 +142,7 @@ fn take_view(known: &mut Known, message: Message<'_>) {
     let Ok(number) = u64::try_from(message.offset()) else { return };
     known.views_next = known.views_next.max(number + 1);
     let shard = message.key().and_then(|key| Some(u16::from_be_bytes(key.try_into().ok()?)));
-    let parts = message.value().and_then(showcase::parts);
+    let parts = message.value().and_then(codec::view);
     // What is neither is a time mark, or somebody else's.
     let (Some(shard), Some((seq, bytes))) = (shard, parts) else { return };
     if known.views.get(&shard).is_none_or(|shown| shown.seq <= seq) {
