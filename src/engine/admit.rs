@@ -11,8 +11,8 @@ use super::record::{Enrollment, Status, User};
 use super::scope::{Scratch, key_hash};
 use super::shard::{Context, State};
 use super::statistics::Flow;
-use super::storage::NONE;
 use super::storage::user_id::UserId;
+use super::storage::{Index, NONE};
 use crate::journey::catalog::{EntryRule, EventProgram, JourneyIndex, PlanIndex};
 use crate::journey::plan::{Plan, Reentry, Target};
 use crate::lifecycle::EntryGate;
@@ -309,6 +309,22 @@ impl State {
         let (users, ids) = (&self.users, &self.ids);
         self.index.insert(user_hash(id), handle, |h| users[h].id.hash(ids));
         handle
+    }
+
+    /// A user that [`State::index_users`] will make known.
+    pub(super) fn add_user(&mut self, id: &str) -> u32 {
+        let packed = UserId::new(id, &mut self.ids);
+        self.users.insert(User::new(packed))
+    }
+
+    /// Makes all users known that were added, with room for all from the start: an index that grows with them moves
+    /// each of them twice.
+    pub(super) fn index_users(&mut self) {
+        let Self { index, users, ids, .. } = self;
+        *index = Index::with_room(users.len());
+        for (handle, user) in users.iter() {
+            index.insert(user.id.hash(ids), handle, |h| users[h].id.hash(ids));
+        }
     }
 
     /// Puts an enrollment behind the user's others.

@@ -83,7 +83,7 @@ impl Restore {
         }
     }
 
-    /// Takes one record; the order does not matter.
+    /// Takes one record; the order does not matter, and a key comes once.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -95,7 +95,7 @@ impl Restore {
             key::USER => {
                 let id = std::str::from_utf8(rest).map_err(|_| damaged())?;
                 self.digest = self.digest.wrapping_add(page_digest(record, value));
-                let user = self.state.create_user(id);
+                let user = self.state.add_user(id);
                 self.state.read_page(user, value).map_err(|error| RestoreError::Page {
                     shard,
                     user: id.to_owned(),
@@ -151,6 +151,7 @@ impl Restore {
             return Err(RestoreError::UnknownNode { shard, plan: e.plan, node: e.node });
         }
         let state = &mut self.state;
+        state.index_users();
         state.now = meta.now;
         state.epoch = meta.epoch;
         state.next_entry = meta.next_entry;
@@ -296,14 +297,21 @@ impl Shard {
         for number in 0..state.journeys.len() {
             state.requeue_release(&cx, number as u16);
         }
-        let mut handles: Vec<(u64, u32)> = state.enrollments.iter().map(|(h, e)| (e.entry(), h)).collect();
-        // In entry order, so that what is derived does not depend on the order of slabs.
-        handles.sort_unstable();
-        for (_, handle) in handles {
+        // As they lie: a wheel gives its records by deadline and entry, in whatever order they were put in, and
+        // memory is read forwards.
+        let handles: Vec<u32> = state.enrollments.iter().map(|(handle, _)| handle).collect();
+        let mut at_send = Vec::new();
+        for handle in handles {
             state.arm(&mut cx, handle);
-            if state.enrollments[handle].status() == Status::AtSend {
-                state.requeue(&cx, handle);
+            let e = &state.enrollments[handle];
+            if e.status() == Status::AtSend {
+                at_send.push((e.entry(), handle));
             }
+        }
+        // In entry order, so that what is derived does not depend on the order of slabs.
+        at_send.sort_unstable();
+        for (_, handle) in at_send {
+            state.requeue(&cx, handle);
         }
         // Deriving is no change: nothing of it is to be committed.
         state.interval.forget_journeys();

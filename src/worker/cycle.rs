@@ -10,9 +10,10 @@
 //! - The clock is an argument, and every budget is a count, so that the same inputs do the same again.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::chronicle::Chronicle;
 use super::desk::{DeskError, Step};
 use super::feed::Lines;
 use super::lists::Cursor;
@@ -192,6 +193,8 @@ pub struct Cycle<J: Journal> {
     pub(super) opening: Vec<Ticket>,
     /// Those of them that nobody restores yet.
     pub(super) to_restore: VecDeque<Restoring<J::Stored>>,
+    /// The control log, as far as restores have folded it.
+    pub(super) chronicle: Arc<Mutex<Chronicle>>,
     /// What the turn is to say it lost.
     pub(super) lost: Vec<u16>,
 }
@@ -217,6 +220,7 @@ impl<J: Journal> Cycle<J> {
             strikes: Vec::new(),
             opening: Vec::new(),
             to_restore: VecDeque::new(),
+            chronicle: Arc::default(),
             lost: Vec::new(),
         }
     }

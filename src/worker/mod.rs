@@ -3,7 +3,7 @@
 //! Reading order: [`cycle`] (the turn, in numbered steps: read this to know what is guaranteed) → `take`
 //! (what it feeds the shards) → `settle` (the commit and its three answers) → [`decide`] (a record of a log
 //! to what the engine understands) → `moving` (shards come and go) → [`open`] (a gained shard from its records, on
-//! any thread) → [`desk`] (the control log to epochs) → [`lists`] (the paced cursor over an audience list) → [`feed`] (a followed file). Around
+//! any thread, with what `chronicle` has folded) → [`desk`] (the control log to epochs) → [`lists`] (the paced cursor over an audience list) → [`feed`] (a followed file). Around
 //! it: [`pool`] (a worker's thread), [`inbox`] (what it is told), [`view`] and [`board`] (what it tells), `tail`
 //! (what other instances do).
 
@@ -18,6 +18,7 @@ mod poison;
 mod tests;
 pub mod decide;
 pub mod open;
+mod chronicle;
 mod moving;
 mod restorers;
 pub mod desk;

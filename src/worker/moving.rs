@@ -53,7 +53,8 @@ impl<J: Journal> Cycle<J> {
         }
         if !shards.is_empty() {
             self.opening.extend(shards.iter().map(|(ticket, _)| ticket.clone()));
-            self.to_restore.push_back(Restoring { shards, options: self.options.clone() });
+            let (options, chronicle) = (self.options.clone(), Arc::clone(&self.chronicle));
+            self.to_restore.push_back(Restoring { shards, options, chronicle });
         }
         Ok(())
     }

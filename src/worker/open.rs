@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
+use super::chronicle::Chronicle;
 use super::cycle::{Failure, Options};
-use super::desk::{Desk, Step};
+use super::desk::Step;
 use super::feed::{self, Mark};
 use super::lists::{self, Lists};
 use super::owned::Owned;
@@ -54,6 +55,8 @@ impl Ticket {
 pub struct Restoring<S> {
     pub(super) shards: Vec<(Ticket, S)>,
     pub(super) options: Options,
+    /// The control log, as far as the worker's restores have folded it.
+    pub(super) chronicle: Arc<Mutex<Chronicle>>,
 }
 
 /// What became of one of them.
@@ -91,8 +94,8 @@ impl<S: Stored> Restoring<S> {
         progress: OnProgress<'_>,
         hand_over: &mut dyn FnMut(Restored),
     ) {
-        let Self { shards, options } = self;
-        let standing = match Standing::read(&shards, control) {
+        let Self { shards, options, chronicle } = self;
+        let standing = match Standing::read(&shards, control, &chronicle) {
             Ok(standing) => standing,
             Err(failure) => {
                 // One is enough: whoever is told of a failure ends.
@@ -116,36 +119,33 @@ impl<S: Stored> Restoring<S> {
 
 /// The journeys as of the epoch that each shard took last, and what came after the earliest of them.
 struct Standing {
-    catalogs: BTreeMap<u64, Option<Arc<Catalog>>>,
+    catalogs: BTreeMap<u64, Arc<Catalog>>,
     steps: Vec<Arc<Step>>,
 }
 
 impl Standing {
-    /// Folds the control log up to where it ends now.
-    fn read<S: Stored>(shards: &[(Ticket, S)], control: &impl ControlLog) -> Result<Self, Failure> {
-        let end = control.control_end()?;
-        let mut catalogs = BTreeMap::from([(0, Some(Arc::new(Catalog::empty())))]);
-        let mut oldest = u64::MAX;
+    /// Takes from the control log, up to where it ends now, what these shards need.
+    fn read<S: Stored>(
+        shards: &[(Ticket, S)],
+        control: &impl ControlLog,
+        chronicle: &Mutex<Chronicle>,
+    ) -> Result<Self, Failure> {
+        let mut epochs = Vec::with_capacity(shards.len());
         for (ticket, stored) in shards {
-            let epoch = epoch_of(ticket.shard, stored)?;
-            oldest = oldest.min(epoch);
-            catalogs.entry(epoch).or_insert(None);
+            epochs.push(epoch_of(ticket.shard, stored)?);
         }
-        let (mut desk, mut steps) = (Desk::new(), Vec::new());
-        desk.catch_up(control, &mut |_, answered| {
-            if let Ok((_, Some(step))) = answered {
-                if let Some(wanted) = catalogs.get_mut(&step.epoch.number) {
-                    *wanted = Some(Arc::clone(&step.epoch.catalog));
-                }
-                if step.epoch.number > oldest {
-                    steps.push(step);
-                }
-            }
-        })?;
-        if desk.next() < end {
-            let (read, end) = (desk.next(), end);
-            return Err(Failure::Control { read, end });
-        }
+        let oldest = epochs.iter().copied().min().unwrap_or(u64::MAX);
+        // Whoever panicked in between may have left it half folded.
+        let mut chronicle = chronicle.lock().unwrap_or_else(|poisoned| {
+            let mut inner = poisoned.into_inner();
+            *inner = Chronicle::default();
+            inner
+        });
+        chronicle.catch_up(control, oldest)?;
+        let known = |epoch| Some((epoch, Arc::clone(chronicle.catalog(epoch)?)));
+        let catalogs = epochs.into_iter().filter_map(known).collect();
+        let steps = chronicle.since(oldest).cloned().collect();
+        chronicle.trim();
         Ok(Self { catalogs, steps })
     }
 
@@ -177,7 +177,7 @@ impl Standing {
         progress: OnProgress<'_>,
     ) -> Result<Opened, Failure> {
         let epoch = epoch_of(ticket.shard, &stored)?;
-        let catalog = self.catalogs.get(&epoch).and_then(Option::as_ref);
+        let catalog = self.catalogs.get(&epoch);
         let catalog = catalog.ok_or(Failure::UnknownEpoch { shard: ticket.shard, epoch })?;
         let owned = restore(ticket, stored, catalog, options, progress)?;
         let steps = self.steps.iter().filter(|step| step.epoch.number > epoch).cloned().collect();
@@ -309,7 +309,7 @@ mod tests {
 
     fn restore_it(stored: Copied) -> Result<Opened, Failure> {
         let shards = vec![(Ticket::new(0), stored)];
-        let restoring = Restoring { shards, options: Options::of(1) };
+        let restoring = Restoring { shards, options: Options::of(1), chronicle: Arc::default() };
         let mut outcome = None;
         restoring.run(&Memory::new(1), &mut |_, _| {}, &mut |restored| outcome = Some(restored.outcome));
         outcome.expect("it is handed over")

@@ -159,6 +159,21 @@ impl Index {
         Self::default()
     }
 
+    /// An empty index that takes `entries` without growing, but for a part that gets far more than its share.
+    #[must_use]
+    pub fn with_room(entries: usize) -> Self {
+        let mut index = Self::new();
+        if entries > 0 {
+            // Shares differ by about the root of their size; of so many, one by four times that at most.
+            let share = entries.div_ceil(PARTS);
+            let lines = ((share + 4 * share.isqrt()) * 100).div_ceil(SLOTS * FULL) + 1;
+            for part in index.parts.iter_mut() {
+                part.lines = vec![Line::EMPTY; lines];
+            }
+        }
+        index
+    }
+
     /// The entry with that hash for which `is` holds. `is` is asked about few others: one in thirty
     /// look-ups.
     #[inline]
@@ -232,6 +247,21 @@ mod tests {
     /// Few different hashes, so that keys collide in whole or in the bits that a table looks at.
     fn poor_hash(key: u16) -> u64 {
         u64::from(key % 7) << PART_SHIFT | u64::from(key % 3) << 31
+    }
+
+    #[test]
+    fn with_room_nothing_is_moved_and_nothing_is_wasted() {
+        for entries in [0, 1, 100, 10_000, 300_000_u32] {
+            let mut index = Index::with_room(entries as usize);
+            let before = index.bytes();
+            let hash = |n: u32| crate::model::hash::user_hash(&n.to_string());
+            (0..entries).for_each(|n| index.insert(hash(n), n, hash));
+            assert!((0..entries).all(|n| index.find(hash(n), |other| other == n) == Some(n)));
+            if entries >= 10_000 {
+                assert_eq!(index.bytes(), before, "{entries} entries");
+                assert!(before < 10 * entries as usize, "{entries} entries take {before} bytes");
+            }
+        }
     }
 
     #[test]
