@@ -295,9 +295,8 @@ impl State {
             } else if let Some(handle) = self.wheel.pop_due(&mut self.enrollments, bound, at_bound) {
                 self.now = self.now.max(self.enrollments[handle].timer());
                 self.at_work = AtWork { handle, by_itself: true };
-                self.fire(cx, handle);
+                fired += usize::from(self.fire(cx, handle));
                 self.at_work = AtWork::NOBODY;
-                fired += 1;
                 continue;
             }
             if date <= limit && date <= instant {
@@ -314,12 +313,15 @@ impl State {
         (fired, false)
     }
 
-    /// A timer has come due: of the node, of the journey, or of the drain.
-    fn fire(&mut self, cx: &mut Context<'_>, handle: u32) {
+    /// A timer has come due: of the node, of the journey, or of the drain. Whether it was one: a deadline that has
+    /// moved later since only looks again. A restored shard does not have that one, so it must not count (budgets are
+    /// counts, and a shard that was restored has to do the same in a turn as one that was not).
+    fn fire(&mut self, cx: &mut Context<'_>, handle: u32) -> bool {
         let e = self.enrollments[handle];
         let journey = cx.catalog.journey_of(e.plan);
         if self.journeys[usize::from(journey)].stopped_at.is_some() {
-            return self.drain(cx, handle);
+            self.drain(cx, handle);
+            return true;
         }
         let node_due = self.node_due(cx, handle);
         let journey_due = self.journey_due(cx, handle);
@@ -329,7 +331,9 @@ impl State {
             self.time_out(cx, handle);
         } else {
             self.arm(cx, handle);
+            return false;
         }
+        true
     }
 
     /// Whether it is no repeat.

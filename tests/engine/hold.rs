@@ -30,6 +30,18 @@ fn a_delay_that_ends_under_held_obeys_the_timer_policy() {
     }
 }
 
+/// G4, G28: budgets are counts, and a shard that was restored has only the timers that are due.
+#[test]
+fn a_timer_that_stands_still_takes_no_part_of_a_turns_budget() {
+    let one = |id: &str, event: &str| {
+        let head = format!("id = \"{id}\"\ntimers = \"freeze\"\nentry = {{ event = \"{event}\" }}");
+        journey("antsomi", &head, "wait delay for = \"60m\"\nL send")
+    };
+    let mut world = World::with(&[&one("frozen", "add"), &one("other", "go")]);
+    world.tell("0:00 u1 add · 0:00 u2 add · 0:05 u3 go · 0:06 u4 go · 0:10 * freeze · 1:30 * tick 1");
+    assert_eq!(world.sent(), "u3 L@1:05");
+}
+
 /// G4: `freeze` stops durations, not dates; a date that passed goes on at once when the wait starts anew.
 #[test]
 fn a_date_that_comes_under_held_is_never_moved() {

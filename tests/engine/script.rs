@@ -296,7 +296,10 @@ impl World {
     fn operate(&mut self, now: Timestamp, journey: &str, what: &str, words: &[&str]) {
         match what {
             "-" => return,
-            "tick" => return self.wake(now),
+            "tick" => {
+                let max = words.first().map_or(usize::MAX, |count| count.parse().expect("a count"));
+                return self.feed_all(now, Input::Wake { max });
+            }
             "release" => {
                 let max = words[0].parse().expect("a count");
                 return self.feed_all(now, Input::Release { max });
