@@ -100,7 +100,7 @@ impl World {
         let event = decode(message).expect("it decodes");
         let shard = usize::from(hash::shard_of(&event.user, SHARDS));
         self.offset += 1;
-        let record = Record { source: 0, offset: self.offset, body: Body::Event(&event) };
+        let record = Record { source: 0, offset: self.offset, timed: true, body: Body::Event(&event) };
         let _ = self.shards[shard].handle(Timestamp(self.now), Input::Record(record), &mut self.effects);
     }
 
@@ -154,7 +154,7 @@ impl World {
         black_box(shard.warm(events.iter().map(|event| &*event.user)));
         for event in events {
             self.offset += 1;
-            let record = Record { source: 0, offset: self.offset, body: Body::Event(event) };
+            let record = Record { source: 0, offset: self.offset, timed: true, body: Body::Event(event) };
             let _ = shard.handle(Timestamp(self.now), Input::Record(record), &mut self.effects);
         }
         cpu_time() - start

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::exit;
 use crate::ctl::tables;
-use crate::journal::embedded::{Embedded, EmbeddedOptions, OpenError};
+use crate::journal::embedded::{Embedded, EmbeddedOptions, OpenError, Retention};
 use crate::journal::{JournalError, Stream, Streams};
 use crate::worker::story;
 
@@ -51,12 +51,21 @@ impl LookError {
 /// # Errors
 /// If there is none, or another process has it.
 pub fn open(directory: &Path) -> Result<Embedded, LookError> {
+    open_as(directory, EmbeddedOptions::default())
+}
+
+/// The same with these options, but for the number of shards, and that nothing is dropped: who looks changes nothing.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_as(directory: &Path, options: EmbeddedOptions) -> Result<Embedded, LookError> {
     if !directory.join("FORMAT").is_file() {
         return Err(LookError::NoJournal(directory.display().to_string()));
     }
-    match Embedded::open(directory, EmbeddedOptions::default()) {
+    let options = EmbeddedOptions { retention: Retention::ALL, ..options };
+    match Embedded::open(directory, options.clone()) {
         Err(OpenError::Shards { found, .. }) => {
-            Ok(Embedded::open(directory, EmbeddedOptions { shards: found, ..EmbeddedOptions::default() })?)
+            Ok(Embedded::open(directory, EmbeddedOptions { shards: found, ..options })?)
         }
         other => Ok(other?),
     }

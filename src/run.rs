@@ -4,7 +4,7 @@
 //! says why nothing is taken meanwhile.
 
 #[cfg(feature = "kafka")]
-mod kafka;
+pub(crate) mod kafka;
 #[cfg(feature = "kafka")]
 mod watchdog;
 
@@ -56,7 +56,8 @@ pub fn run(args: &RunArgs) -> u8 {
 /// Why the process ends with another code than 0: the code, and the sentence.
 type Ended = (u8, String);
 
-fn because(code: u8) -> impl Fn(&dyn ToString) -> Ended {
+/// What ends the process with a code.
+pub(crate) fn because(code: u8) -> impl Fn(&dyn ToString) -> Ended {
     move |error| (code, error.to_string())
 }
 
@@ -316,6 +317,8 @@ pub fn journal_options(settings: &Settings) -> EmbeddedOptions {
         retention: Retention {
             accepted: journal.accepted_retention,
             sends: journal.sends_retention,
+            // To replay needs both what was read and in which order.
+            cycles: journal.accepted_retention,
             ..Retention::default()
         },
         cache_bytes: journal.cache.bytes(),

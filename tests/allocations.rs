@@ -89,7 +89,12 @@ fn round(shard: &mut Shard, effects: &mut Effects, number: usize, messages: &[Ve
     let events = allocation_counter::measure(|| {
         for (i, bytes) in messages.iter().enumerate() {
             let event = decode(bytes).expect("it decodes");
-            let record = Record { source: 0, offset: (number * USERS + i) as u64, body: Body::Event(&event) };
+            let record = Record {
+                source: 0,
+                offset: (number * USERS + i) as u64,
+                timed: true,
+                body: Body::Event(&event),
+            };
             let _ = shard.handle(now, Input::Record(record), effects);
         }
     });

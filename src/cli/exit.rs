@@ -31,8 +31,13 @@ pub const INCOMPATIBLE: u8 = 12;
 /// goes on from the last commit.
 pub const BUG: u8 = 13;
 
+/// A replay of a journal decides something else than the journal holds.
+pub const DIFFERENT: u8 = 14;
+/// Not all of the range could be replayed: what that needs is not kept any more.
+pub const INCOMPLETE: u8 = 15;
+
 /// All of them, for the help and for its test.
-pub const ALL: [u8; 14] = [
+pub const ALL: [u8; 16] = [
     OK,
     PROBLEM,
     USAGE,
@@ -47,6 +52,8 @@ pub const ALL: [u8; 14] = [
     FENCED,
     INCOMPATIBLE,
     BUG,
+    DIFFERENT,
+    INCOMPLETE,
 ];
 
 pub(super) const HELP: &str = "\
@@ -65,5 +72,7 @@ Exit codes:
  11  Kafka: fenced: another process runs under this instance's name
  12  Kafka: the topics or the state in them do not fit: partitions, compaction, another program's group
  13  a bug: inputs panicked again and again, or counts do not add up; a restart goes on from the last commit
+ 14  a replay of a journal decides something else than the journal holds
+ 15  not all of the range could be replayed: what that needs is not kept any more
 
 Begin with `wayfarer demo`.";

@@ -78,7 +78,10 @@ Ends with 0 if there is none, with 1 if there is one.")]
   wayfarer states --dialect antsomi --json")]
     States(StatesArgs),
 
-    /// Run recorded events through journeys on a virtual clock: what would have been sent, to whom, and why
+    /// Run recorded events through journeys on a virtual clock, or decide again what a journal holds
+    ///
+    /// With --journeys and --events: what would have been sent, to whom, and why. With --config, --directory or
+    /// --kafka: whether a journal's decisions come out the same, byte for byte.
     #[command(after_long_help = replay::EXAMPLES)]
     Replay(ReplayArgs),
 

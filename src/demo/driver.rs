@@ -216,7 +216,8 @@ impl World {
                 let row: ListRow<'_> = serde_json::from_slice(kept.bytes)?;
                 let properties = row.properties.get().as_bytes();
                 let entry = Entry { journey: &self.list_of, user: row.user, properties };
-                let record = Record { source: LISTS, offset: kept.offset, body: Body::Row(entry) };
+                let record =
+                    Record { source: LISTS, offset: kept.offset, timed: true, body: Body::Row(entry) };
                 *next = kept.offset + 1;
                 let place = usize::from(shard);
                 let _ =
@@ -281,7 +282,7 @@ impl World {
                         Body::Skip
                     }
                 };
-                let record = Record { source: EVENTS, offset: kept.offset, body };
+                let record = Record { source: EVENTS, offset: kept.offset, timed: true, body };
                 let _ =
                     self.shards[place].handle(kept.appended, Input::Record(record), &mut self.effects[place]);
                 Timings::note(&mut self.timings.decide, began);

@@ -143,9 +143,9 @@ impl Shard {
         let not_conserved = state.write_statistics(&mut interval, sink);
         state.write_duplicates(&mut interval, sink);
         let seq = interval.seq + 1;
-        let mut cycle = Vec::new();
-        interval.cycle.encode(&mut cycle);
         let meta = super::restore::encode_meta(state, seq, interval.pending_digest);
+        let mut cycle = Vec::new();
+        interval.cycle.encode(&meta, &mut cycle);
         state.interval = interval;
         Committing { seq, meta, cycle, not_conserved }
     }

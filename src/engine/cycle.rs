@@ -1,22 +1,26 @@
 //! What a commit read, in which order: with it and the logs, every decision can be made again (protocol 1).
 //!
-//! Runs of records of one log are one entry. A log that remembers its append times needs no times here, and a run of
-//! it has no gaps: two lists that take turns in one log are told apart. Of a log that does not (a followed file), the
-//! time at which the shard took a record is part of the run; its offsets are bytes, and a run is all of the shard's
-//! lines between its two ends.
+//! Runs of records of one log are one entry. A record whose log remembers its append time needs no time here; of one
+//! whose log does not, or whose time was another than that (a broker's clock that was ahead), the time at which the
+//! shard took it is part of the run. A run has no gaps: two lists that take turns in one log are told apart. Only the
+//! offsets of a followed file are bytes, and a run of it is all of the shard's lines between its two ends.
+//!
+//! The last step says what the commit left: whoever takes the same steps again must come to the same.
+
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::cold::{put_varint, take, take_varint};
 use super::input::{Body, Charge, Input, Record};
 use crate::model::Timestamp;
 
-/// Logs from this number on do not remember append times.
+/// Logs from this number on are files: they remember no append times, and their offsets are bytes.
 pub const UNTIMED_SOURCES: u8 = 128;
 
 /// One step of a cycle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Records of a log, from the first to the last offset; taken at `now` if the log does not remember times.
-    /// Without `now`, every offset between the two was taken.
+    /// Records of a log, from the first to the last offset; taken at `now` if the log does not remember that. Of a log
+    /// before [`UNTIMED_SOURCES`] every offset between the two was taken.
     Records {
         /// Which log.
         source: u8,
@@ -24,7 +28,7 @@ pub enum Step {
         first: u64,
         /// The last offset.
         last: u64,
-        /// When, if the log does not know.
+        /// When, if the log does not know: all of them at once.
         now: Option<Timestamp>,
     },
     /// An epoch.
@@ -66,6 +70,17 @@ pub enum Step {
         /// Its number.
         entry: u64,
     },
+    /// The commit itself, after everything else. Commits of programs before this one do not have it.
+    Committed {
+        /// The sum of the shard's meta ([`sum`]).
+        meta: u128,
+    },
+}
+
+/// What [`Step::Committed`] says of a meta.
+#[must_use]
+pub fn sum(meta: &[u8]) -> u128 {
+    xxh3_128(meta)
 }
 
 /// The steps of the interval under way.
@@ -81,16 +96,16 @@ impl Cycle {
 
     pub(super) fn note(&mut self, at: Timestamp, input: &Input<'_>) {
         let step = match input {
-            Input::Record(Record { source, offset, body: Body::Poison(charge) }) => {
+            Input::Record(Record { source, offset, body: Body::Poison(charge), .. }) => {
                 let owned = |c: Charge<'_>| (c.journey.to_owned(), c.user.map(str::to_owned));
                 Step::Poison { source: *source, offset: *offset, now: at, charge: charge.map(owned) }
             }
             Input::Record(record) => {
-                let time = (record.source >= UNTIMED_SOURCES).then_some(at);
+                let time = (!record.timed).then_some(at);
                 if let Some(Step::Records { source, last, now, .. }) = self.steps.last_mut()
                     && *source == record.source
                     && *now == time
-                    && follows(*last, record.offset, time)
+                    && follows(*last, record.offset, record.source)
                 {
                     *last = record.offset;
                     return;
@@ -105,10 +120,11 @@ impl Cycle {
         self.steps.push(step);
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    /// Appends the steps, and that they led to a commit with this meta.
+    pub(super) fn encode(&self, meta: &[u8], out: &mut Vec<u8>) {
         let put_time = |out: &mut Vec<u8>, at: Timestamp| out.extend_from_slice(&at.0.to_le_bytes());
-        for step in &self.steps {
-            match step.clone() {
+        for step in self.steps.iter().cloned().chain([Step::Committed { meta: sum(meta) }]) {
+            match step {
                 Step::Records { source, first, last, now } => {
                     out.push(if now.is_some() { 1 } else { 0 });
                     out.push(source);
@@ -140,6 +156,10 @@ impl Cycle {
                         charge.map_or((None, None), |(journey, user)| (Some(journey), user));
                     [journey, user].iter().for_each(|text| put_maybe(out, text.as_deref()));
                 }
+                Step::Committed { meta } => {
+                    out.push(7);
+                    out.extend_from_slice(&meta.to_le_bytes());
+                }
             }
         }
     }
@@ -158,8 +178,8 @@ fn take_maybe(bytes: &mut &[u8]) -> Option<Option<String>> {
 }
 
 /// Whether a record goes on with the run that ends at `last`.
-fn follows(last: u64, offset: u64, time: Option<Timestamp>) -> bool {
-    if time.is_some() { last < offset } else { last.checked_add(1) == Some(offset) }
+fn follows(last: u64, offset: u64, source: u8) -> bool {
+    if source >= UNTIMED_SOURCES { last < offset } else { last.checked_add(1) == Some(offset) }
 }
 
 /// Reads the steps of a commit; `None` if they are damaged.
@@ -186,6 +206,7 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Step>> {
                 Step::Poison { source, offset, now, charge: journey.map(|journey| (journey, user)) }
             }
             6 => Step::Park { now: time(bytes)?, entry: take_varint(bytes) },
+            7 => Step::Committed { meta: u128::from_le_bytes(take(bytes, 16)?.try_into().ok()?) },
             _ => return None,
         });
     }
@@ -196,19 +217,35 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Step>> {
 mod tests {
     use super::*;
 
-    fn runs(taken: &[(u8, u64)]) -> Vec<(u8, u64, u64)> {
+    fn steps(taken: &[(u8, u64, bool)]) -> Vec<Step> {
         let mut cycle = Cycle::default();
-        for &(source, offset) in taken {
-            cycle.note(Timestamp(7), &Input::Record(Record { source, offset, body: Body::Skip }));
+        for &(source, offset, timed) in taken {
+            cycle.note(Timestamp(7), &Input::Record(Record { source, offset, timed, body: Body::Skip }));
         }
         let mut bytes = Vec::new();
-        cycle.encode(&mut bytes);
-        let steps = decode(&bytes).expect("a cycle reads back");
+        cycle.encode(b"meta", &mut bytes);
+        let mut steps = decode(&bytes).expect("a cycle reads back");
+        assert_eq!(steps.pop(), Some(Step::Committed { meta: sum(b"meta") }));
+        steps
+    }
+
+    fn runs(taken: &[(u8, u64)]) -> Vec<(u8, u64, u64)> {
+        let taken: Vec<_> = taken.iter().map(|&(s, offset)| (s, offset, s < UNTIMED_SOURCES)).collect();
         let run = |step| match step {
             Step::Records { source, first, last, .. } => (source, first, last),
             other => panic!("{other:?} is no run"),
         };
-        steps.into_iter().map(run).collect()
+        steps(&taken).into_iter().map(run).collect()
+    }
+
+    #[test]
+    fn a_record_whose_log_remembers_another_time_is_a_run_with_its_own_and_without_gaps() {
+        let run =
+            |first, last, now: Option<i64>| Step::Records { source: 0, first, last, now: now.map(Timestamp) };
+        assert_eq!(
+            steps(&[(0, 3, true), (0, 4, false), (0, 5, false), (0, 7, false), (0, 8, true)]),
+            [run(3, 3, None), run(4, 5, Some(7)), run(7, 7, Some(7)), run(8, 8, None)]
+        );
     }
 
     #[test]

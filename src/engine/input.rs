@@ -38,6 +38,9 @@ pub struct Record<'a> {
     pub source: u8,
     /// Its position there.
     pub offset: u64,
+    /// Whether the log itself remembers the time beside it, so that whoever reads the record again finds that time;
+    /// else the cycle remembers it.
+    pub timed: bool,
     /// What it says.
     pub body: Body<'a>,
 }

@@ -10,6 +10,7 @@ use crate::model::Timestamp;
 struct Entry {
     offset: u64,
     appended: Timestamp,
+    timed: bool,
     start: usize,
     len: u32,
     source: Source,
@@ -84,6 +85,7 @@ impl Batch {
         self.index.push(Entry {
             offset: record.offset,
             appended: record.appended,
+            timed: record.timed,
             start,
             len: u32::try_from(record.bytes.len()).expect("RECORD_BYTES_MAX fits in 32 bits"),
             source: record.source,
@@ -109,6 +111,7 @@ impl Batch {
             kind: entry.kind,
             offset: entry.offset,
             appended: entry.appended,
+            timed: entry.timed,
             bytes: &self.arena[entry.start..entry.start + entry.len as usize],
         }
     }

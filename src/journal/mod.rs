@@ -3,6 +3,7 @@
 //! - [`record`]: the words. [`batch`]: what a poll gave. [`transaction`]: what is committed together.
 //! - [`traits`]: what a journal is. [`contract`]: what that means, as tests that every twin passes.
 //! - [`memory`]: no disk, fails on demand. [`embedded`]: a directory on one machine.
+//! - [`history`]: what is remembered, for a replay.
 //! - [`sends_file`]: the committed sends as a file, exactly once. [`follow`]: a growing file as a log of its
 //!   own.
 //! - [`error`]: what can go wrong, as sentences. [`pending`]: what a shard waits for
@@ -41,6 +42,7 @@ pub mod embedded;
 pub mod kafka;
 pub mod sends_file;
 pub mod follow;
+pub mod history;
 
 pub use batch::Batch;
 pub use counts::Counts;

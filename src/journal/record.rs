@@ -170,8 +170,10 @@ pub struct Record<'a> {
     pub kind: Kind,
     /// Its number in that log: the next position is `offset + 1` (in a file: behind the line).
     pub offset: u64,
-    /// When the log took it; never decreases along a log.
+    /// When the log took it, as far as whoever polls may know; never decreases along a log.
     pub appended: Timestamp,
+    /// Whether the log itself remembers that time: whoever reads the record again finds the same.
+    pub timed: bool,
     /// What was received.
     pub bytes: &'a [u8],
 }

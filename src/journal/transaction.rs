@@ -80,7 +80,8 @@ pub struct Reject<'a> {
 }
 
 impl<'a> Reject<'a> {
-    pub(super) fn encode(&self, into: &mut Vec<u8>) {
+    /// Appends it as an item of [`Stream::Rejects`].
+    pub fn encode(&self, into: &mut Vec<u8>) {
         let end = self.code.floor_char_boundary(usize::from(u16::MAX));
         into.extend_from_slice(&self.source.to_bytes());
         into.extend_from_slice(&self.offset.to_be_bytes());

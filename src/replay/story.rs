@@ -1,12 +1,35 @@
 //! One user's whole story, heard while it happens: what came, what each gate said, every node, timer, hold
 //! and send.
 
-use super::chunk::{Chunk, What};
+use crate::control::fold::Fold;
 use crate::control::story::{Chapter, weave};
+use crate::control::{Command, Record, Refused};
 use crate::engine::Effects;
 use crate::engine::effects::Lines;
 use crate::model::Timestamp;
 use crate::model::wire::user_of;
+
+/// A command as a story tells it, and where the journey stands after it.
+pub(super) fn verb(at: Timestamp, record: &Record, refused: Option<&Refused>, fold: &Fold) -> Chapter {
+    let what = match &record.command {
+        Command::Act(act) => act.verb.to_string(),
+        Command::Put { .. } => "put".to_owned(),
+        Command::KeepEdit { .. } | Command::SaveEdit { .. } | Command::DropEdit => "an edit".to_owned(),
+        Command::List(_) => "list".to_owned(),
+        Command::Grant(_) => "a share of its limit".to_owned(),
+        Command::Release(_) => "release".to_owned(),
+    };
+    let gates = fold.registry().get(&record.journey).map(|lineage| {
+        let gates = lineage.lifecycle.gates(at);
+        let state = lineage.lifecycle.state_at(at).name;
+        format!(": {state}, entry {}, movement {}", gates.entry, gates.movement)
+    });
+    let text = match refused {
+        None => format!("{what}{}", gates.unwrap_or_default()),
+        Some(refused) => format!("{what} refused: {refused}"),
+    };
+    Chapter::Verb { at, journey: record.journey.clone(), text }
+}
 
 /// The story so far.
 #[derive(Clone, Debug)]
@@ -25,19 +48,14 @@ impl Story {
         Self { user: user.to_owned(), chapters: Vec::new(), coming: None }
     }
 
-    /// Something comes in, and is about to be handled.
-    pub(super) fn event(&mut self, at: Timestamp, chunk: &Chunk, index: usize) {
-        if chunk.user(index) != self.user {
-            return;
-        }
-        let (what, name) = chunk.name(index);
-        let name = match what {
-            What::Event(_) => name.to_owned(),
-            What::Row => format!("a row of the audience list of {name}"),
-            What::Enter => format!("an entry by API into {name}"),
-        };
-        let own_time = chunk.timestamp(index).filter(|own| *own != at);
-        self.coming = Some(Chapter::Came { at, name, own_time });
+    /// Whether it is this user's.
+    pub(super) fn is_of(&self, user: &str) -> bool {
+        self.user == user
+    }
+
+    /// Something of the user's comes in, and is about to be handled.
+    pub(super) fn comes(&mut self, chapter: Chapter) {
+        self.coming = Some(chapter);
     }
 
     pub(super) fn lengths(effects: &Effects) -> Lengths {

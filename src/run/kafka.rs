@@ -12,7 +12,10 @@ use crate::cli::{RunArgs, exit};
 use crate::config::{self, Settings};
 use crate::journal::JournalError;
 use crate::journal::kafka::partition::Partitioner;
-use crate::journal::kafka::{CheckpointOptions, Kafka, KafkaOptions, Start, TopicNames, client};
+use crate::journal::kafka::topics::Plan;
+use crate::journal::kafka::{
+    CheckpointOptions, Kafka, KafkaHistory, KafkaOptions, Start, TopicNames, client,
+};
 use crate::model::Interval;
 use crate::topics;
 
@@ -38,9 +41,7 @@ pub(super) fn open(args: &RunArgs, settings: &Settings) -> Result<Kafka, Ended> 
     guard().map_err(|error| {
         (exit::JOURNAL, format!("calls into the Kafka client cannot be watched: {error}"))
     })?;
-    let cluster = topics::connect(settings)?;
-    let plan = cluster.check(&settings.wanted_topics());
-    let plan = plan.map_err(|refusal| (topics::code(refusal.cause), refusal.to_string()))?;
+    let plan = check(settings)?;
     for step in &plan.steps {
         tracing::warn!(topic = step.topic, "{}", step.sentence);
     }
@@ -58,6 +59,18 @@ fn guard() -> io::Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&leaving))?;
     }
     watchdog::start(leaving)
+}
+
+/// What the topics hold, to be read back.
+pub(crate) fn history(settings: &Settings) -> Result<KafkaHistory, Ended> {
+    let options = options(settings, check(settings)?.shards)?;
+    KafkaHistory::open(options).map_err(|error| (code_of(&error), error.to_string()))
+}
+
+/// Refuses what cannot work.
+fn check(settings: &Settings) -> Result<Plan, Ended> {
+    let plan = topics::connect(settings)?.check(&settings.wanted_topics());
+    plan.map_err(|refusal| (topics::code(refusal.cause), refusal.to_string()))
 }
 
 pub(super) fn code_of(error: &JournalError) -> u8 {

@@ -57,7 +57,7 @@ impl Options {
         Self { shards, duplicate_window, duplicates_max, events_max, timers_max, releases_max, rows_max }
     }
 
-    pub(super) fn setup(&self, shard: u16) -> Setup {
+    pub(crate) fn setup(&self, shard: u16) -> Setup {
         let Self { shards, duplicate_window, duplicates_max, .. } = *self;
         Setup { shard, shards, duplicate_window, duplicates_max }
     }

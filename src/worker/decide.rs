@@ -92,6 +92,14 @@ pub struct Bad {
     pub message: String,
 }
 
+impl Bad {
+    /// What a dead letter says of it.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        format!("{}: {}", self.code, self.message)
+    }
+}
+
 fn form<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Bad> {
     serde_json::from_slice(bytes).map_err(|e| Bad {
         code: "bad_record",
@@ -141,6 +149,21 @@ impl Decoded<'_> {
             Self::Remove(form) => Some(&form.journey),
             Self::Failure(form) => Some(&form.journey),
             Self::Event(_) | Self::Delete(_) | Self::Nothing => None,
+        }
+    }
+
+    /// What it is, for a story.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::Event(event) => event.name.to_string(),
+            Self::Entry(Kind::ListRow, form) => format!("a row of the audience list of {}", form.journey),
+            Self::Entry(_, form) => format!("an entry by API into {}", form.journey),
+            Self::Receipt(form) => format!("a receipt for node {} of {}", form.node, form.journey),
+            Self::Remove(form) => format!("a removal from {}", form.journey),
+            Self::Delete(_) => "a deletion".to_owned(),
+            Self::Failure(form) => format!("a failure charged to {}", form.journey),
+            Self::Nothing => "nothing".to_owned(),
         }
     }
 

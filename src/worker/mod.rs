@@ -13,7 +13,7 @@ mod take;
 mod settle;
 pub mod panics;
 mod owned;
-mod poison;
+pub(crate) mod poison;
 #[cfg(test)]
 mod tests;
 pub mod decide;
@@ -40,3 +40,5 @@ mod outputs;
 pub mod stage;
 pub mod process;
 pub mod journeys;
+
+pub(crate) use owned::source_of;

@@ -28,7 +28,7 @@ pub(super) const fn number_of(source: Source) -> u8 {
 pub(super) const LISTS: u8 = 1;
 
 /// The log that the engine knows by that number.
-pub(super) const fn source_of(number: u8) -> Source {
+pub(crate) const fn source_of(number: u8) -> Source {
     match number {
         0 => Source::Events,
         LISTS => Source::Lists,
@@ -103,7 +103,7 @@ impl Owned {
 
     /// An input is a dead letter.
     pub(super) fn reject(&mut self, source: Source, offset: u64, bad: &Bad, bytes: &[u8]) {
-        let code = format!("{}: {}", bad.code, bad.message);
+        let code = bad.reason();
         self.rejects.push(Rejected { source, offset, code, bytes: bytes.to_vec() });
     }
 

@@ -97,7 +97,7 @@ impl Blame {
 }
 
 /// Why a record that panicked twice is a dead letter.
-pub(super) fn bad() -> Bad {
+pub(crate) fn bad() -> Bad {
     Bad { code: CODE, message: "its handling panicked twice, which is a bug of the executor".to_owned() }
 }
 

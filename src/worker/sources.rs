@@ -176,7 +176,8 @@ impl FileSource {
     }
 }
 
-fn shard_of_line(bytes: &[u8], of: impl Fn(&str) -> u16) -> u16 {
+/// Whose a line is.
+pub(crate) fn shard_of_line(bytes: &[u8], of: impl Fn(&str) -> u16) -> u16 {
     ingest::decode(bytes).map_or(SHARD_OF_NOBODY, |event| of(&event.user))
 }
 

@@ -94,7 +94,7 @@ pub fn rejects(log: &impl Streams, from: u64, max: usize) -> Result<Vec<RejectVi
     damaged.map_or(Ok(found), Err)
 }
 
-fn name_of(source: Source) -> String {
+pub(crate) fn name_of(source: Source) -> String {
     match source {
         Source::Events => "events".to_owned(),
         Source::Lists => "lists".to_owned(),

@@ -22,6 +22,13 @@ use crate::model::Timestamp;
 /// Lines of a file that are sorted by shard together: few enough to stay in a core's own cache.
 const GROUPED_MAX: usize = 2_048;
 
+/// When a shard takes a record, and whether the record's log remembers that time.
+#[derive(Clone, Copy)]
+struct When {
+    at: Timestamp,
+    timed: bool,
+}
+
 /// How far a shard's position in a followed file may lag behind what was read, in bytes: what a restart reads
 /// again.
 const FILE_LAG_MAX: u64 = 8 << 20;
@@ -140,7 +147,7 @@ impl<J: Journal> Cycle<J> {
             if position + FILE_LAG_MAX < piece.upto {
                 let time = self.time_of_line(at, now, piece.since);
                 self.owned[at].mark(piece.file, &piece.mark);
-                let skip = Record { source, offset: piece.upto - 1, body: Body::Skip };
+                let skip = Record { source, offset: piece.upto - 1, timed: false, body: Body::Skip };
                 let _ = self.feed(at, time, Input::Record(skip))?;
             }
         }
@@ -168,7 +175,8 @@ impl<J: Journal> Cycle<J> {
             turn.read += 1;
             self.owned[at].mark(piece.file, &piece.mark);
             let place = (source, next - 1, Kind::Event);
-            self.decide_one(at, time, place, (decoded, bytes), (now, now, started))?;
+            let when = When { at: time, timed: false };
+            self.decide_one(at, when, place, (decoded, bytes), (now, now, started))?;
         }
         Ok(())
     }
@@ -213,7 +221,8 @@ impl<J: Journal> Cycle<J> {
                 turn.read += 1;
                 let place = (source, record.offset, record.kind);
                 let times = (record.appended, now, started);
-                done = self.decide_one(at, record.appended, place, (decoded, record.bytes), times);
+                let when = When { at: record.appended, timed: record.timed };
+                done = self.decide_one(at, when, place, (decoded, record.bytes), times);
                 if done.is_err() {
                     break;
                 }
@@ -229,14 +238,14 @@ impl<J: Journal> Cycle<J> {
     fn take_one(
         &mut self,
         at: usize,
-        time: Timestamp,
+        when: When,
         place: (u8, u64, Kind),
         bytes: &[u8],
         times: (Timestamp, Timestamp, Instant),
     ) -> Result<(), Panicked> {
         let (source, offset, kind) = place;
         let decoded = self.take_apart(at, source, offset, kind, bytes);
-        self.decide_one(at, time, place, (&decoded, bytes), times)
+        self.decide_one(at, when, place, (&decoded, bytes), times)
     }
 
     fn take_apart<'a>(
@@ -257,7 +266,7 @@ impl<J: Journal> Cycle<J> {
     fn decide_one(
         &mut self,
         at: usize,
-        time: Timestamp,
+        when: When,
         (source, offset, kind): (u8, u64, Kind),
         (decoded, bytes): (&Result<Decoded<'_>, Bad>, &[u8]),
         (arrived, now, started): (Timestamp, Timestamp, Instant),
@@ -271,7 +280,8 @@ impl<J: Journal> Cycle<J> {
                 blamed.as_ref().map_or(Body::Skip, Blame::body)
             }
         };
-        let outcome = self.feed(at, time, Input::Record(Record { source, offset, body }))?;
+        let record = Record { source, offset, timed: when.timed, body };
+        let outcome = self.feed(at, when.at, Input::Record(record))?;
         self.metrics.counters.timers_fired += outcome.fired as u64;
         self.count(at, kind, decoded, outcome.duplicate);
         if kind == Kind::Event {
@@ -382,7 +392,8 @@ impl<J: Journal> Cycle<J> {
     ) -> Result<(), Panicked> {
         for row in rows.records().take_while(|row| row.appended <= limit) {
             let place = (LISTS, row.offset, Kind::ListRow);
-            self.take_one(at, row.appended, place, row.bytes, (row.appended, now, Instant::now()))?;
+            let when = When { at: row.appended, timed: row.timed };
+            self.take_one(at, when, place, row.bytes, (row.appended, now, Instant::now()))?;
             self.owned[at].lists.advance(journey, row.offset + 1);
             turn.rows += 1;
         }

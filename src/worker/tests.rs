@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use super::cycle::{Failure, Turn};
 use crate::engine::trap;
+use crate::journal::history::Kept;
 use crate::journal::memory::{CommitFault, FaultPlan, Memory};
 use crate::journal::{Kind, Reject, Stream};
 use crate::lifecycle::Verb;
 use crate::model::Interval;
+use crate::replay::exact::{Wanted, replay};
 
 #[path = "../../tests/run/world.rs"]
 #[allow(dead_code)]
@@ -193,6 +195,25 @@ fn parking_survives_a_commit_that_fails() {
         world.settle();
         assert_eq!(moved(&world, "parked"), ["bob panic"], "{fault:?}");
     }
+}
+
+#[test]
+fn what_panicked_is_decided_again_by_a_replay_without_a_panic() {
+    let mut world = world_of(&REMINDER.replace("[entry]", "failure_budget = 5\n[entry]"));
+    for user in ["ann", "bob", "cid"] {
+        world.event(user, "Start");
+    }
+    world.settle();
+    trap::set(&["ann", "bob"]);
+    world.event("ann", "Start");
+    world.later(Interval::from_mins(11));
+    world.settle();
+    assert_eq!((rejects(&world).len(), moved(&world, "parked").len()), (1, 2));
+    let history = Kept::open(world.log.copy()).expect("nobody owns it");
+    let wanted = Wanted { threads: 1, ..Wanted::default() };
+    let told = replay(&history, &super::cycle::Options::of(1), &wanted).expect("it can be read");
+    assert_eq!(told.report.code(), crate::cli::exit::OK, "{}", told.report);
+    assert_eq!(told.report.compared().rejects, 1);
 }
 
 #[test]

@@ -211,7 +211,7 @@ impl World {
         let shard = usize::from(shard_of(user, self.shards.len() as u16));
         let offset = self.shards[shard].offset;
         self.shards[shard].offset += 1;
-        self.feed(shard, now, Input::Record(Record { source: 0, offset, body }));
+        self.feed(shard, now, Input::Record(Record { source: 0, offset, timed: true, body }));
     }
 
     /// So many users of that shard.

@@ -166,7 +166,7 @@ mod tests {
         }
         for (offset, event) in EVENTS.iter().enumerate() {
             let event = decode(event.as_bytes()).expect("it is one");
-            let record = Record { source: 0, offset: offset as u64, body: Body::Event(&event) };
+            let record = Record { source: 0, offset: offset as u64, timed: true, body: Body::Event(&event) };
             // After nine in Saigon, when the series opens.
             let _ = shard.handle(now(180 + offset as i64), Input::Record(record), &mut effects);
         }

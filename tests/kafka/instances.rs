@@ -4,11 +4,13 @@
 //! - [`deployment`]: topics, group, and what is read of them. [`instance`]: one process.
 //! - [`traffic`]: events by Kafka and by HTTP. [`operator`]: verbs, and where every topic ended around each.
 //! - [`storm`]: who is killed when. [`judge`]: what must be there.
+//!   [`replays`]: that it is decided again as it was.
 
 pub mod deployment;
 pub mod instance;
 mod judge;
 mod operator;
+mod replays;
 mod storm;
 mod traffic;
 

@@ -212,7 +212,7 @@ impl Pair {
         let record = ControlRecord { id, at: None, actor, role, journey, expect: None, command };
         let answer = self.fold.apply(offset, now, &record);
         for shard in &mut self.shards {
-            let skip = Input::Record(Record { source: 1, offset, body: Body::Skip });
+            let skip = Input::Record(Record { source: 1, offset, timed: true, body: Body::Skip });
             let input = answer.as_ref().map_or(skip, |(epoch, _)| Input::Epoch(epoch));
             let _ = shard.handle(now, input, &mut self.effects);
         }
@@ -226,7 +226,11 @@ impl Pair {
         self.offset += 1;
         for (number, shard) in self.shards.iter_mut().enumerate() {
             let body = if number == own { body } else { Body::Skip };
-            let _ = shard.handle(now, Input::Record(Record { source: 0, offset, body }), &mut self.effects);
+            let _ = shard.handle(
+                now,
+                Input::Record(Record { source: 0, offset, timed: true, body }),
+                &mut self.effects,
+            );
         }
     }
 

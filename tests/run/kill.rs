@@ -272,6 +272,19 @@ fn verify(place: &Place, producer: &Producer, sent: &[Sent], operator: &Operator
     }
 }
 
+/// Every decision of all lives comes out the same, from the file, the accepted log and the list.
+fn replayed(place: &Place) {
+    let replayed = Command::new(env!("CARGO_BIN_EXE_wayfarer"))
+        .args(["replay", "--json", "--directory"])
+        .arg(place.path("data"))
+        .output()
+        .expect("the binary starts");
+    let said = String::from_utf8_lossy(&replayed.stdout);
+    assert_eq!(replayed.status.code(), Some(0), "{said}{}", String::from_utf8_lossy(&replayed.stderr));
+    let told: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    assert!(told["compared"]["sends"].as_u64() > Some(0), "{told}");
+}
+
 #[test]
 fn killed_at_random_under_load_it_loses_nothing_and_sends_nothing_twice() {
     let rounds = std::env::var("WAYFARER_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(28u64);
@@ -287,6 +300,7 @@ fn killed_at_random_under_load_it_loses_nothing_and_sends_nothing_twice() {
     }
     sent.extend(settle(&place, &mut producer, &mut operator));
     verify(&place, &producer, &sent, &operator);
+    replayed(&place);
     // It proves something only if both happened: answers in time, and requests cut by the end.
     let accepted = sent.iter().filter(|sent| sent.accepted.is_some()).count() as u64;
     assert!(accepted > 10 * rounds && !operator.pauses.is_empty(), "{accepted} accepted");

@@ -6,13 +6,18 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value as Json, json};
+use wayfarer::cli::exit;
 use wayfarer::control::{Act, Command as Asked, Record as ControlRecord};
+use wayfarer::journal::history::Kept;
+use wayfarer::journal::memory::Memory;
 use wayfarer::journal::{Append, ControlLog, Intake, Item, Kind, Stream, Streams};
 use wayfarer::journey::definition::Definition;
 use wayfarer::lifecycle::{Role, Verb};
 use wayfarer::model::Timestamp;
 use wayfarer::model::hash::shard_of;
 use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
+use wayfarer::replay::exact::{Wanted, replay};
+use wayfarer::worker::cycle::Options;
 use wayfarer::worker::desk::{Desk, Stored};
 use wayfarer_reference::workload::{Dice, MIDNIGHT, Step, Story, What};
 use wayfarer_reference::{Command, World};
@@ -68,9 +73,21 @@ pub(crate) fn simulate(story: &Story, mutation: Option<Mutation>) -> Result<Ran,
     }
     let last = story.steps.last().map_or(midnight, |step| step.at);
     simulation.rest(last)?;
+    if mutation.is_none() {
+        replayed(&simulation.cluster.log)?;
+    }
     simulation.ran.tally = simulation.cluster.tally;
     simulation.ran.trace = simulation.trace();
     Ok(simulation.ran)
+}
+
+/// Whatever befell the instances, everything that they have committed is decided again as it was.
+fn replayed(log: &Memory) -> Result<(), String> {
+    let history = Kept::open(log.copy()).map_err(|e| e.to_string())?;
+    let wanted = Wanted { threads: 1, ..Wanted::default() };
+    let told = replay(&history, &Options::of(log.shard_count()), &wanted).map_err(|e| e.to_string())?;
+    let is_whole = told.report.code() == exit::OK && told.report.compared().commits > 0;
+    if is_whole { Ok(()) } else { Err(format!("a replay finds: {}", told.report)) }
 }
 
 impl Simulation {

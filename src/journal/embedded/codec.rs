@@ -208,7 +208,7 @@ impl ChunkCursor {
         self.at += 5 + bytes.len();
         let offset = self.next;
         self.next += 1;
-        Ok(Some(Record { shard, source, kind, offset, appended: self.appended, bytes }))
+        Ok(Some(Record { shard, source, kind, offset, appended: self.appended, timed: true, bytes }))
     }
 }
 

@@ -41,6 +41,17 @@ pub struct Retention {
     pub cycles: Interval,
 }
 
+impl Retention {
+    /// Nothing is dropped.
+    pub const ALL: Self = Self {
+        accepted: Interval::LONGEST,
+        sends: Interval::LONGEST,
+        rejects: Interval::LONGEST,
+        transitions: Interval::LONGEST,
+        cycles: Interval::LONGEST,
+    };
+}
+
 impl Default for Retention {
     /// A week; 30 days for sends and rejects, which people ask about later.
     fn default() -> Self {

@@ -22,7 +22,7 @@ const FENCED_TWICE: Duration = Duration::from_secs(60);
 /// How long to wait before a producer is made anew, if the brokers did not answer.
 const RETRY: Duration = Duration::from_millis(250);
 /// The longest dead letter: a record of the dead-letter topic must fit whatever it carried.
-const LETTER_BYTES_MAX: usize = 512 << 10;
+pub(super) const LETTER_BYTES_MAX: usize = 512 << 10;
 
 /// The producer of a worker, and what is not known of its last transaction.
 #[derive(Debug)]

@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use super::client::{Append, Appender, Edge, Out, Partition};
+use super::client::{Append, Appender, Asker, Edge, Error, Isolation, Out, Partition};
 use super::{KafkaOptions, Shared, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::Shard;
@@ -21,6 +21,10 @@ const ASK_EVERY: Duration = Duration::from_millis(50);
 const TIME_EVERY: u32 = 200;
 /// How often something is asked nevertheless while nobody here owns a shard: whether they answer.
 const IDLE_EVERY: u64 = 20;
+
+/// How long who looks from outside waits for transactions that are open, and how often it asks.
+const SETTLE_WAIT: Duration = Duration::from_millis(500);
+const SETTLE_EVERY: Duration = Duration::from_millis(5);
 
 /// The inputs that are polled, in the order of their numbers here.
 pub(super) const INPUTS: usize = 3;
@@ -85,6 +89,20 @@ impl Watch {
         let of = shards.into_iter().zip(ends.as_chunks::<INPUTS>().0.iter().copied()).collect();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ends { number, asked, of });
         Ok(())
+    }
+}
+
+/// Where the committed records of these partitions end, for who looks from outside. A broker answers a commit
+/// a moment before it shows its records: what is being committed is waited for, a little.
+pub(super) fn settled(asker: &Asker, partitions: &[Partition], timeout: Duration) -> Result<Vec<i64>, Error> {
+    let began = Instant::now();
+    let ends = asker.offsets(partitions, Edge::Latest, Isolation::Uncommitted, timeout)?;
+    loop {
+        let stable = asker.offsets(partitions, Edge::Latest, Isolation::Committed, timeout)?;
+        if began.elapsed() > SETTLE_WAIT || stable.iter().zip(&ends).all(|(stable, end)| stable >= end) {
+            return Ok(stable);
+        }
+        std::thread::sleep(SETTLE_EVERY);
     }
 }
 

@@ -22,6 +22,7 @@
 //!   local disk. `loads`: how far that is. `link`: whether the brokers answer.
 //! - `tail`: the control log and the views, as far as known; `showcase`: what this instance shows. `ends`: how far the inputs reach. `clock`: the
 //!   brokers' time. `intake`, `streams`: what others append, and what they read.
+//! - `history`: what the topics hold, for a replay, by `tap`.
 //! - [`refusal`]: the six causes for which a start is refused. [`topics`]: what topics are needed, and made.
 
 mod checkpoint;
@@ -30,6 +31,7 @@ pub mod client;
 pub mod codec;
 mod commit;
 mod ends;
+mod history;
 mod intake;
 mod latest;
 mod link;
@@ -44,12 +46,13 @@ mod showcase;
 mod streams;
 mod tail;
 mod tally;
+mod tap;
 pub mod topics;
 mod worker;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
 
@@ -59,6 +62,7 @@ use self::client::{Append, Appender, Asker, Consumer, Edge, Error, Isolation, Ou
 use self::clock::Clock;
 use self::codec::Mark;
 use self::ends::{INPUTS, Watch};
+pub use self::history::{KafkaHistory, KafkaPast};
 use self::link::Link;
 use self::loads::Loads;
 pub use self::options::{KafkaOptions, Start, TopicNames};
@@ -72,10 +76,6 @@ use crate::model::Timestamp;
 
 /// How long a thread that was told to end is waited for.
 const END_WAIT: Duration = Duration::from_secs(1);
-
-/// How long who looks from outside waits for transactions that are open, and how often it asks.
-const SETTLE_WAIT: Duration = Duration::from_millis(500);
-const SETTLE_EVERY: Duration = Duration::from_millis(5);
 
 /// What a client's error is to those above.
 fn storage(doing: &'static str) -> impl Fn(Error) -> JournalError {
@@ -165,19 +165,9 @@ impl Shared {
         self.asker.offsets(partitions, edge, Isolation::Committed, self.options.call_timeout)
     }
 
-    /// Where the committed records of these partitions end, for who looks from outside. A broker answers a commit
-    /// a moment before it shows its records: what is being committed is waited for, a little.
+    /// Where the committed records of these partitions end, for who looks from outside: see [`ends::settled`].
     fn settled(&self, partitions: &[Partition]) -> Result<Vec<i64>, Error> {
-        let began = Instant::now();
-        let timeout = self.options.call_timeout;
-        let ends = self.asker.offsets(partitions, Edge::Latest, Isolation::Uncommitted, timeout)?;
-        loop {
-            let stable = self.edges(partitions, Edge::Latest)?;
-            if began.elapsed() > SETTLE_WAIT || stable.iter().zip(&ends).all(|(stable, end)| stable >= end) {
-                return Ok(stable);
-            }
-            std::thread::sleep(SETTLE_EVERY);
-        }
+        ends::settled(&self.asker, partitions, self.options.call_timeout)
     }
 
     /// What the group has committed for each of these shards: the offset, and what was said with it.

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::client::{Consumer, Edge, Partition, Timestamp as Stamp};
-use super::worker::KafkaWorker;
+use super::client::{Consumer, Edge, Partition};
+use super::worker::{KafkaWorker, logged};
 use super::{Shared, storage};
 use crate::journal::batch::Batch;
 use crate::journal::error::JournalError;
 use crate::journal::record::{Kind, Record, Shard, Source};
-use crate::model::Timestamp;
 
 /// How long one poll waits for rows of a list.
 const ROWS_WAIT: Duration = Duration::from_millis(10);
@@ -94,14 +93,12 @@ impl KafkaWorker {
         }
         let now = self.shared.clock.now();
         for message in self.messages.iter() {
-            let appended = match message.timestamp() {
-                Stamp::Appended(ms) | Stamp::Created(ms) => Timestamp(ms).min(now),
-                Stamp::None => Timestamp::MIN,
-            };
+            let logged = logged(message);
+            let (appended, timed) = (logged.min(now), logged <= now);
             let offset = message.offset().unsigned_abs();
             rows.next.insert(shard, offset + 1);
             let bytes = message.value().unwrap_or_default();
-            batch.push(Record { shard, source, kind: Kind::ListRow, offset, appended, bytes });
+            batch.push(Record { shard, source, kind: Kind::ListRow, offset, appended, timed, bytes });
         }
         Ok(())
     }

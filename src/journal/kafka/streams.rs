@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::client::{Edge, Message, Messages, Partition, Timestamp as Stamp};
 use super::codec::{self, HEAD_KEY, Origin};
-use super::{Kafka, Shared, load, storage};
+use super::{Kafka, KafkaOptions, Shared, load, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Bounds, Item, Shard, Stream};
 use crate::journal::traits::Streams;
@@ -22,12 +22,12 @@ const AT_ONCE: usize = 1_000;
 const POLL: Duration = Duration::from_millis(10);
 const DOING: &str = "read what has left the shards";
 
-fn number(partition: u64, offset: i64) -> u64 {
+pub(super) fn number(partition: u64, offset: i64) -> u64 {
     partition << OFFSET_BITS | offset.unsigned_abs()
 }
 
-fn topic(shared: &Shared, stream: Stream) -> &Arc<str> {
-    let topics = &shared.options.topics;
+pub(super) fn topic(options: &KafkaOptions, stream: Stream) -> &Arc<str> {
+    let topics = &options.topics;
     match stream {
         Stream::Sends => &topics.sends,
         Stream::Rejects => &topics.rejects,
@@ -46,7 +46,7 @@ struct Extent {
 
 impl Extent {
     fn ask(shared: &Shared, stream: Stream) -> Result<Self, JournalError> {
-        let topic = topic(shared, stream);
+        let topic = topic(&shared.options, stream);
         let partitions: Vec<Partition> =
             (0..shared.options.shards).map(|n| Partition::new(Arc::clone(topic), i32::from(n))).collect();
         let first = shared.edges(&partitions, Edge::Earliest).map_err(storage(DOING))?;
@@ -56,7 +56,7 @@ impl Extent {
 }
 
 /// Gives what a record says as an item. `bytes` is where a dead letter is put together again.
-fn give(
+pub(super) fn give(
     stream: Stream,
     partition: u64,
     message: Message<'_>,

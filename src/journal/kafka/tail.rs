@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
 
-use super::client::{Consumer, Isolation, Message, Messages, Partition, Timestamp as Stamp};
-use super::{Shared, codec, is_closed, storage};
+use super::client::{Asker, Consumer, Edge, Isolation, Message, Messages, Partition};
+use super::tap::Tap;
+use super::worker::logged;
+use super::{KafkaOptions, Shared, codec, is_closed, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{ControlRecord, Shard};
-use crate::model::Timestamp;
 
 /// How long one poll waits: the end of the process waits for it.
 const POLL: Duration = Duration::from_millis(100);
@@ -123,19 +124,21 @@ impl Tail {
 }
 
 fn take_control(known: &mut Known, message: Message<'_>) {
-    let Ok(offset) = u64::try_from(message.offset()) else { return };
-    if offset < known.control_next {
-        return;
+    if u64::try_from(message.offset()).is_ok_and(|offset| offset >= known.control_next) {
+        let record = control_record(known.control.last(), message);
+        known.control_next = record.offset + 1;
+        known.control.push(record);
     }
-    let appended = match message.timestamp() {
-        Stamp::Appended(ms) | Stamp::Created(ms) => Timestamp(ms),
-        Stamp::None => Timestamp::MIN,
-    };
-    // Whatever clock a broker has, a log's times never go back.
-    let appended = known.control.last().map_or(appended, |last| last.appended.max(appended));
-    let bytes = message.value().unwrap_or_default().to_vec();
-    known.control.push(ControlRecord { offset, appended, bytes });
-    known.control_next = offset + 1;
+}
+
+/// A command as the log has it. Whatever clock a broker has, a log's times never go back.
+fn control_record(last: Option<&ControlRecord>, message: Message<'_>) -> ControlRecord {
+    let appended = logged(message);
+    ControlRecord {
+        offset: message.offset().unsigned_abs(),
+        appended: last.map_or(appended, |last| last.appended.max(appended)),
+        bytes: message.value().unwrap_or_default().to_vec(),
+    }
 }
 
 fn take_view(known: &mut Known, message: Message<'_>) {
@@ -190,4 +193,23 @@ pub(super) fn reader(options: &super::KafkaOptions) -> Result<Consumer, JournalE
     let from: Vec<_> = partitions.into_iter().zip(first).collect();
     reader.assign(&from).map_err(storage(doing))?;
     Ok(reader)
+}
+
+/// The whole control log as of now, for who only looks.
+pub(super) fn whole(options: &KafkaOptions, asker: &Asker) -> Result<Vec<ControlRecord>, JournalError> {
+    let doing = storage("read the control log");
+    let control = [Partition::new(Arc::clone(&options.topics.control), 0)];
+    let edge = |edge| asker.offsets(&control, edge, Isolation::Committed, options.call_timeout);
+    let (first, end) = (edge(Edge::Earliest).map_err(&doing)?[0], edge(Edge::Latest).map_err(&doing)?[0]);
+    if first > 0 {
+        return Err(JournalError::Gone { what: "command", asked: 0, oldest: first.unsigned_abs() });
+    }
+    let [control] = control;
+    let mut tap = Tap::open(options, [(control, first, end)])?;
+    let mut records: Vec<ControlRecord> = Vec::new();
+    while tap.poll(&mut |message| {
+        let record = control_record(records.last(), message);
+        records.push(record);
+    })? {}
+    Ok(records)
 }

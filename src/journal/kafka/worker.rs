@@ -322,6 +322,7 @@ impl KafkaWorker {
             if !owned.started {
                 continue;
             }
+            let logged = logged(message);
             let appended = match message.timestamp() {
                 // A record from the future fires nothing, and along a log times never go back.
                 Stamp::Appended(ms) => {
@@ -335,9 +336,10 @@ impl KafkaWorker {
             batch.push(Record {
                 shard,
                 source: SOURCES[input],
-                kind: kind_of(input, message),
+                kind: kind_of(SOURCES[input], message),
                 offset: message.offset().unsigned_abs(),
                 appended,
+                timed: appended == logged,
                 bytes: message.value().unwrap_or_default(),
             });
         }
@@ -388,10 +390,20 @@ fn start_of(owned: &Owned, input: usize) -> u64 {
     if input == 0 { position.max(owned.base) } else { position }
 }
 
-fn kind_of(input: usize, message: Message<'_>) -> Kind {
-    match SOURCES[input] {
+/// The time that a record has in its log.
+pub(super) fn logged(message: Message<'_>) -> Timestamp {
+    match message.timestamp() {
+        Stamp::Appended(ms) | Stamp::Created(ms) => Timestamp(ms),
+        Stamp::None => Timestamp::MIN,
+    }
+}
+
+/// What a record of an input is.
+pub(super) fn kind_of(source: Source, message: Message<'_>) -> Kind {
+    match source {
         Source::Events => Kind::Event,
         Source::Receipts => Kind::Receipt,
+        Source::Lists => Kind::ListRow,
         // What says no kind is not ours: as an event it is judged by what it contains.
         _ => message.header(codec::KIND_HEADER).flatten().and_then(codec::kind).unwrap_or(Kind::Event),
     }

@@ -78,6 +78,7 @@ impl Content {
             kind: stored.kind,
             offset,
             appended: stored.appended,
+            timed: true,
             bytes: &stored.bytes,
         })
     }

@@ -207,6 +207,15 @@ impl Memory {
         }
     }
 
+    /// What is there now, for one process: what a copy of its directory would be.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let inner = self.lock();
+        let copy = Self::new(inner.shards);
+        copy.lock().content = inner.content.clone();
+        copy
+    }
+
     /// Lets the disk be full, with a reason, or have room again. While it is full, intake is stopped and
     /// commits are refused.
     pub fn set_full(&self, reason: Option<&str>) {

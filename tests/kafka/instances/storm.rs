@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use super::deployment::Deployment;
 use super::instance::{Instance, address, ask};
 use super::operator::{Moment, Operator};
-use super::{Random, judge, traffic, wait_for};
+use super::{Random, judge, replays, traffic, wait_for};
 
 /// The instances that come again under their names.
 const NAMES: [&str; 2] = ["a", "b"];
@@ -85,6 +85,8 @@ pub struct Told {
     pub users_by_http: u64,
     pub poison: u64,
     pub sends: u64,
+    /// Commits that a replay has decided again.
+    pub replayed: u64,
     /// Users who had to enter, and did.
     pub entered_surely: u64,
     /// Users who must not enter, and did not.
@@ -136,7 +138,9 @@ pub fn run(of: &Deployment, seed: u64, kills: u64, interludes: &[Interlude]) -> 
     told.verbs = operator.given.len() as u64;
     told.verbs_while_dead = operator.given.iter().filter(|given| given.while_dead).count() as u64;
     judge::judge(of, &fleet, &operator.given, &accepted, &mut told);
+    told.replayed = replays::while_running(of);
     running.into_iter().for_each(Instance::end);
+    replays::as_left(of, told.sends);
     told
 }
 

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::error::ReplayError;
 use crate::control::Act;
 use crate::journey::definition::Definition;
 use crate::journey::source;
 use crate::lifecycle::Verb;
 use crate::model::Timestamp;
 use crate::model::input::Selection;
+use crate::replay::error::ReplayError;
 
 /// One line of a script.
 #[derive(Clone, Debug)]

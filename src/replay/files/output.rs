@@ -9,9 +9,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::crew::Decided;
-use super::error::ReplayError;
 use crate::control::statistics::Line;
 use crate::engine::effects::Lines;
+use crate::replay::error::ReplayError;
 
 /// The files, in the order of [`Output::write`]'s parts; the last two are written at the end, and the last
 /// one only if it is asked for.

@@ -11,16 +11,18 @@ use std::thread::Scope;
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
+use super::chunk::{Chunk, What};
 use super::intake::{Round, SHARDS};
-use super::story::Story;
 use crate::control::range::By;
 use crate::control::statistics::Tally;
+use crate::control::story::Chapter;
 use crate::engine::journey_state::JourneyState;
 use crate::engine::statistics::Statistics;
 use crate::engine::{Effects, Epoch, Input, Record, Setup, Shard};
 use crate::journey::catalog::{JourneyIndex, PlanIndex};
 use crate::model::hash::shard_of;
 use crate::model::{Interval, Timestamp};
+use crate::replay::story::Story;
 
 /// The orders that a thread may be behind: it holds back the reader, not the other threads.
 const ORDERS_MAX: usize = 8;
@@ -282,11 +284,11 @@ impl Thread {
             }
             let seat = &mut self.seats[usize::from(due.shard) / self.threads];
             let (chunk, index) = round.item(due);
-            if let Some(story) = &mut seat.story {
-                story.event(due.at, chunk, index);
+            if let Some(story) = seat.story.as_mut().filter(|story| story.is_of(chunk.user(index))) {
+                story.comes(came(due.at, chunk, index));
             }
             chunk.with(index, |body| {
-                seat.handle(due.at, Input::Record(Record { source: 0, offset: due.seq, body }));
+                seat.handle(due.at, Input::Record(Record { source: 0, offset: due.seq, timed: true, body }));
             });
         }
     }
@@ -349,6 +351,18 @@ impl Seat {
             |j: &JourneyIndex| self.shard.journey(*j).map_or(0, |state| JourneyState::share(state).1);
         journeys.iter().map(admitted).collect()
     }
+}
+
+/// An event as a story tells it.
+fn came(at: Timestamp, chunk: &Chunk, index: usize) -> Chapter {
+    let (what, name) = chunk.name(index);
+    let name = match what {
+        What::Event(_) => name.to_owned(),
+        What::Row => format!("a row of the audience list of {name}"),
+        What::Enter => format!("an entry by API into {name}"),
+    };
+    let own_time = chunk.timestamp(index).filter(|own| *own != at);
+    Chapter::Came { at, name, own_time }
 }
 
 /// How long the clock runs on after the last event and the last verb, if no timer ends it and nobody says

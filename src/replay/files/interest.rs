@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::error::ReplayError;
 use crate::journey::catalog::{Builder, Catalog, Journey};
 use crate::journey::definition::Definition;
 use crate::lifecycle::{Lifecycle, Schedule, dialect};
 use crate::model::{Event, EventKind};
+use crate::replay::error::ReplayError;
 
 /// What some journey mentions, and the user whose story is told.
 #[derive(Debug)]

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::error::ReplayError;
 use crate::cli::ListFile;
 use crate::ingest::limits::USER_BYTES_MAX;
+use crate::replay::error::ReplayError;
 
 /// What a column or key with the user's id may be called.
 const USER: [&str; 3] = ["user_id", "userId", "user"];

@@ -10,13 +10,13 @@ use std::mem;
 use std::sync::Arc;
 
 use super::chunk::Chunk;
-use super::error::ReplayError;
 use super::interest::Interest;
 use crate::engine::json;
 use crate::ingest::reader::{Position, Reader};
 use crate::ingest::{Reject, decode};
 use crate::model::hash::shard_of;
 use crate::model::{Interval, Timestamp};
+use crate::replay::error::ReplayError;
 
 /// The shards of a replay. Fixed, so that the output does not depend on the machine.
 pub(super) const SHARDS: u16 = 64;

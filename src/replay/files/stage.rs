@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use super::chunk::{Chunk, What};
 use super::crew::{Crew, RUN_ON};
-use super::error::ReplayError;
 use super::intake::Round;
 use super::limits::Limits;
 use super::lists::Rows;
@@ -22,6 +21,8 @@ use crate::engine::Entry;
 use crate::journey::definition::Definition;
 use crate::lifecycle::{EntryGate, ListProgress, Refusal, Role, Verb, Why};
 use crate::model::{Interval, Timestamp};
+use crate::replay::error::ReplayError;
+use crate::replay::story::verb;
 
 /// How far the clock runs on between two looks at the next timer: what is decided meanwhile is kept in
 /// memory.
@@ -278,15 +279,7 @@ impl Stage {
 
     /// Gives a command to the fold, and its epoch to the shards.
     fn command(&mut self, at: Timestamp, journey: &str, command: Command) -> Result<(), Refused> {
-        let (role, what) = match &command {
-            Command::Act(act) => (act.verb.role(), act.verb.to_string()),
-            Command::Put { .. } => (Role::Operator, "put".to_owned()),
-            Command::KeepEdit { .. } | Command::SaveEdit { .. } | Command::DropEdit => {
-                (Role::Operator, "an edit".to_owned())
-            }
-            Command::List(_) | Command::Grant(_) => (Role::Operator, "list".to_owned()),
-            Command::Release(_) => (Role::Operator, "release".to_owned()),
-        };
+        let role = if let Command::Act(act) = &command { act.verb.role() } else { Role::Operator };
         let offset = self.offset;
         self.offset += 1;
         let record = Record {
@@ -299,17 +292,7 @@ impl Stage {
             command,
         };
         let applied = self.fold.apply(offset, at, &record);
-        let lineage = self.fold.registry().get(journey);
-        let gates = lineage.map(|lineage| {
-            let gates = lineage.lifecycle.gates(at);
-            let state = lineage.lifecycle.state_at(at).name;
-            format!(": {state}, entry {}, movement {}", gates.entry, gates.movement)
-        });
-        let text = match &applied {
-            Ok(_) => format!("{what}{}", gates.unwrap_or_default()),
-            Err(refused) => format!("{what} refused: {refused}"),
-        };
-        self.verbs.push(Chapter::Verb { at, journey: journey.to_owned(), text });
+        self.verbs.push(verb(at, &record, applied.as_ref().err(), &self.fold));
         let (epoch, _) = applied?;
         self.crew.epoch(epoch);
         Ok(())
