@@ -115,7 +115,7 @@ impl Filling {
         let event = decode(message.as_bytes()).expect("it decodes");
         let shard = usize::from(hash::shard_of(&event.user, self.shards.len() as u16));
         self.offset += 1;
-        let record = Record { source: FILE, offset: self.offset, body: Body::Event(&event) };
+        let record = Record { source: FILE, offset: self.offset, timed: false, body: Body::Event(&event) };
         let _ = self.shards[shard].handle(self.now, Input::Record(record), &mut self.effects);
         self.changed += 1;
         if self.changed == COMMIT {
