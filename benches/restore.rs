@@ -26,7 +26,7 @@ use wayfarer::journal::{
 };
 use wayfarer::journey::source::load;
 use wayfarer::lifecycle::{Role, Verb};
-use wayfarer::model::{Timestamp, hash};
+use wayfarer::model::{Interval, Timestamp, hash};
 use wayfarer::worker::desk::{Desk, Stored};
 use wayfarer_broker::{Broker, Options};
 
@@ -92,8 +92,9 @@ impl Filling {
     fn new(options: KafkaOptions) -> Self {
         let count = options.shards;
         let log = Kafka::open(options).expect("the journal opens");
-        let now = log.now();
-        let epochs = publish(&log, now);
+        let epochs = publish(&log, log.now());
+        // Later than the brokers took the commands: before that the door is shut.
+        let now = log.now() + Interval::from_secs(1);
         let mut worker = log.worker(Assignment::Shared(0)).expect("the group is joined");
         let mut batch = Batch::default();
         until("the shards are given", || {
@@ -310,6 +311,8 @@ fn main() {
     let mut filling = Filling::new(options.clone());
     (0..users).for_each(|user| filling.event(user, "Cart Updated"));
     filling.commit();
+    let inside: usize = filling.shards.iter().map(|shard| shard.size().1).sum();
+    assert_eq!(inside as u64, users, "all of them wait");
     println!("{users} users wait in {shards} shards, after {:.1} s", began.elapsed().as_secs_f64());
     // They are given up at once: what is measured is not to share the memory with them.
     let Filling { worker, _log: log, shards: filled, .. } = filling;
