@@ -3,9 +3,10 @@
 //!
 //! - [`deployment`]: topics, group, and what is read of them. [`instance`]: one process.
 //! - [`traffic`]: events by Kafka and by HTTP. [`operator`]: verbs, and where every topic ended around each.
-//! - [`storm`]: who is killed when. [`judge`]: what must be there.
+//! - [`storm`]: who is killed when. [`brokers`]: brokers that are. [`judge`]: what must be there.
 //!   [`replays`]: that it is decided again as it was.
 
+mod brokers;
 pub mod deployment;
 pub mod instance;
 mod judge;
@@ -92,7 +93,7 @@ fn storm_over_all(seed: u64, kills: u64) {
             let seed = seed.wrapping_mul(DEPLOYMENTS.len() as u64).wrapping_add(n as u64);
             scope.spawn(move || {
                 let deployment = Deployment::new(workers).with_checkpoints(keeps);
-                let told = storm::run(&deployment, seed, each, interludes);
+                let told = storm::run(&deployment, seed, |storm| storm.rage(each, interludes));
                 let used = deployment.times_said("a shard is read from its checkpoint");
                 assert_eq!(used > 0, keeps, "{used} shards were read from checkpoints");
                 told

@@ -10,10 +10,10 @@ use rdkafka::client::DefaultClientContext;
 use wayfarer::journal::kafka::client::{
     Consumer, Edge, Isolation, Membership, Messages, Out, Partition, Producer, Settings,
 };
-use wayfarer_broker::{Broker, Options};
+use wayfarer_broker::{Broker, Cluster, Options};
 
 /// What a test waits for at most, on a machine that does other things too.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// One wait among several.
 pub const SOON: Duration = Duration::from_millis(50);
@@ -47,6 +47,11 @@ impl Scene {
     /// On a broker that may be hurt.
     pub fn of(broker: &Broker) -> Self {
         Self { servers: broker.bootstrap() }
+    }
+
+    /// On several, of which some may be hurt.
+    pub fn of_cluster(cluster: &Cluster) -> Self {
+        Self { servers: cluster.bootstrap() }
     }
 
     /// The broker's address.

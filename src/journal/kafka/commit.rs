@@ -8,8 +8,9 @@ use super::codec::{
     HEAD_KEY, Mark, OFFSET_HEADER, Origin, PARTITION_HEADER, REASON_HEADER, SOURCE_HEADER, TOPIC_HEADER,
     put_head,
 };
+use super::member::Fences;
 use super::worker::KafkaWorker;
-use super::{Shared, storage, tally};
+use super::{ASK_COMMITTED, Shared, storage, tally};
 use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::record::{Committed, Head, Shard, Source, Stream};
@@ -17,8 +18,6 @@ use crate::journal::transaction::{Change, Reject, ShardCommit, Transaction};
 use crate::journal::verify;
 use crate::model::wire;
 
-/// Twice fenced within this time: somebody else really has our name.
-const FENCED_TWICE: Duration = Duration::from_secs(60);
 /// How long to wait before a producer is made anew, if the brokers did not answer.
 const RETRY: Duration = Duration::from_millis(250);
 /// The longest dead letter: a record of the dead-letter topic must fit whatever it carried.
@@ -33,7 +32,7 @@ pub(super) struct Transactions {
     producer: Option<Producer>,
     /// The heads that the last transaction was to leave, if nobody knows whether it did.
     doubtful: Vec<(Shard, Head)>,
-    fenced: Option<Instant>,
+    fences: Fences,
     /// Whether somebody else has our name: whoever goes on fencing the other ends neither.
     taken: bool,
     /// What became of all of them.
@@ -51,7 +50,7 @@ impl Transactions {
             name: name.to_owned(),
             producer: None,
             doubtful: Vec::new(),
-            fenced: None,
+            fences: Fences::default(),
             taken: false,
             counts: Counts::default(),
         };
@@ -95,7 +94,10 @@ impl Transactions {
             }
         };
         let shards: Vec<Shard> = self.doubtful.iter().map(|(shard, _)| *shard).collect();
-        let marks = if shards.is_empty() { Vec::new() } else { shared.committed_all(&shards)? };
+        let marks = match shards.is_empty() {
+            true => Vec::new(),
+            false => shared.insist(ASK_COMMITTED, || shared.ask_committed(&shards))?,
+        };
         self.producer = Some(producer);
         let mut heads = Vec::new();
         for ((shard, head), committed) in self.doubtful.drain(..).zip(marks) {
@@ -142,8 +144,7 @@ impl Transactions {
             }
             Err(TransactionError::Fenced(error)) => {
                 self.counts.fenced += 1;
-                self.taken |= self.fenced.is_some_and(|at| at.elapsed() < FENCED_TWICE);
-                self.fenced = Some(Instant::now());
+                self.taken |= self.fences.again();
                 error
             }
         };

@@ -7,6 +7,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
@@ -20,6 +21,8 @@ use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Progress, Shard};
 use crate::journal::traits::{Again, Stored};
 
+/// How long after a failure the next shard is loaded.
+const RETRY: Duration = Duration::from_millis(250);
 /// How often a shard is read whose records and offset are not of one commit, before that is damage.
 const DISAGREE_MAX: usize = 4;
 /// After how many records a restore says how far it is.
@@ -102,6 +105,10 @@ impl Loader {
                 }
                 let loaded = load(&shared, &mut reader, shard, &stopped);
                 let failed = loaded.is_err();
+                // Whoever failed is asked for again at once: brokers that are away are not stormed.
+                if failed && pause(&stopped, RETRY).is_err() {
+                    return;
+                }
                 if answer.send((shard, number, loaded)).is_err() {
                     return;
                 }

@@ -17,9 +17,11 @@
 //! # Where things are
 //! - [`client`]: librdkafka, made safe. The one place in the tree where `unsafe` is allowed.
 //! - [`options`]: how it is opened. [`partition`]: whose partition a key is in.
-//! - `worker`: poll and time. `rows`: the rows of lists. `commit`: the transaction and its three answers. `load`: a
-//!   shard's records from the state topic, by `reading`, in `latest`; `checkpoint`: what is kept of them on the
-//!   local disk. `loads`: how far that is. `link`: whether the brokers answer.
+//! - `worker`: poll and time. `member`: its place in the group. `rows`: the rows of lists. `commit`: the transaction and
+//!   its three answers. `load`: a shard's records from the state topic, by `reading`, in `latest`; `left_open`: what a
+//!   former owner did not end; `checkpoint`: what is kept of them on the local disk. `loads`: how far that is. `link`:
+//!   whether the brokers answer.
+//! - `insist`: a worker's questions that must have an answer, asked until brokers are back.
 //! - `tail`: the control log and the views, as far as known; `showcase`: what this instance shows. `ends`: how far the inputs reach. `clock`: the
 //!   brokers' time. `intake`, `streams`: what others append, and what they read.
 //! - `history`: what the topics hold, for a replay, by `tap`.
@@ -32,11 +34,14 @@ pub mod codec;
 mod commit;
 mod ends;
 mod history;
+mod insist;
 mod intake;
 mod latest;
+mod left_open;
 mod link;
 mod load;
 mod loads;
+mod member;
 pub mod options;
 pub mod partition;
 mod reading;
@@ -76,6 +81,8 @@ use crate::model::Timestamp;
 
 /// How long a thread that was told to end is waited for.
 const END_WAIT: Duration = Duration::from_secs(1);
+
+const ASK_COMMITTED: &str = "ask what the group has committed";
 
 /// What a client's error is to those above.
 fn storage(doing: &'static str) -> impl Fn(Error) -> JournalError {
@@ -172,11 +179,13 @@ impl Shared {
 
     /// What the group has committed for each of these shards: the offset, and what was said with it.
     fn committed_all(&self, shards: &[Shard]) -> Result<Vec<Committed>, JournalError> {
+        self.ask_committed(shards).map_err(storage(ASK_COMMITTED))
+    }
+
+    fn ask_committed(&self, shards: &[Shard]) -> Result<Vec<Committed>, Error> {
         let partitions: Vec<Partition> = shards.iter().map(|&shard| self.events(shard)).collect();
         let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
-        let committed = group
-            .committed(&partitions, self.options.call_timeout)
-            .map_err(storage("ask what the group has committed"))?;
+        let committed = group.committed(&partitions, self.options.call_timeout)?;
         let read = |committed: Option<client::Committed>| match committed {
             Some(c) => Committed { offset: u64::try_from(c.offset).ok(), mark: Mark::decode(&c.metadata) },
             None => Committed::default(),

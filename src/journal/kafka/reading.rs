@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 
-use super::client::{Consumer, Edge, Isolation, Messages, Partition, Producer};
+use super::client::{Consumer, Edge, Isolation, Messages, Partition};
 use super::codec;
 use super::latest::Latest;
 use super::loads::Load;
@@ -15,6 +15,8 @@ use crate::journal::record::Shard;
 
 /// How long an open transaction of a former owner is waited for before it is ended.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is tried to end it: as it should be, and as one that hangs.
+const END_TRIES: u32 = 2;
 /// How often it is asked whether it has ended.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// How many records are taken at once.
@@ -83,14 +85,15 @@ impl<'a> Reading<'a> {
 
     /// Waits until everything before `end` is committed or aborted.
     fn settle(&self, shard: Shard, end: i64, known: Option<&[u8]>) -> Result<(), JournalError> {
-        let (began, mut ended) = (Instant::now(), false);
+        let (began, mut tried) = (Instant::now(), 0);
         if let Some((told, _)) = &self.told {
             told.undecided(self.shared.clock.now());
         }
         while self.edge(Edge::Latest, Isolation::Committed)? < end {
-            if !ended && began.elapsed() > PATIENCE {
-                ended = true;
-                self.end_foreign(shard, known)?;
+            if tried < END_TRIES && began.elapsed() > PATIENCE * (tried + 1) {
+                tried += 1;
+                let head = self.latest.get(codec::HEAD_KEY).or(known);
+                self.shared.end_left_open(shard, &self.state, head, tried == END_TRIES)?;
             }
             // The brokers end what nobody does after its time-out. What is open for longer hangs: the other shards
             // do not wait for it, and it is tried again after them.
@@ -106,21 +109,6 @@ impl<'a> Reading<'a> {
             self.pause(ASK_EVERY)?;
         }
         Ok(())
-    }
-
-    /// Ends the transaction that the former owner of the shard has left open.
-    fn end_foreign(&self, shard: Shard, known: Option<&[u8]>) -> Result<(), JournalError> {
-        let Some(head) = self.latest.get(codec::HEAD_KEY).or(known) else {
-            let partition = &self.state;
-            tracing::warn!(%partition, "a transaction is open, no head says whose; it is waited for");
-            return Ok(());
-        };
-        let (_, owner) = codec::head(shard, head)?;
-        tracing::warn!(shard, owner, "its former owner has left a transaction open; it is aborted");
-        let options = &self.shared.options;
-        let doing = storage("end a transaction that was left open");
-        let producer = Producer::new(&options.settings, owner, options.transaction_timeout);
-        producer.and_then(|mut p| p.init_transactions(options.call_timeout)).map_err(doing)
     }
 
     /// Reads what is before `end`, where everything is decided.

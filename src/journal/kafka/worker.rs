@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::{
-    Consumer, Edge, Membership, Message, Messages, Partition, PollError, Rebalance, Timestamp as Stamp,
-};
+use super::client::{Consumer, Edge, Message, Messages, Partition, Rebalance, Timestamp as Stamp};
 use super::codec;
 use super::commit::Transactions;
 use super::ends::INPUTS;
 use super::load::{self, Loaded, Loader};
+use super::member::{self, Fences};
 use super::rows::Rows;
 use super::{Shared, Start, Waker, storage};
 use crate::journal::batch::Batch;
@@ -55,14 +54,14 @@ pub struct KafkaWorker {
     pub(super) rows: Option<Rows>,
     pub(super) transactions: Transactions,
     loader: Loader,
-    waker: Arc<Waker>,
+    pub(super) waker: Arc<Waker>,
     pub(super) messages: Messages,
     /// Announced, ascending.
     pub(super) shards: Vec<Shard>,
     /// Beside `shards`.
     pub(super) owned: Vec<Owned>,
     /// Assigned and not announced yet: the number of the request.
-    loading: BTreeMap<Shard, u64>,
+    pub(super) loading: BTreeMap<Shard, u64>,
     asked: u64,
     /// Lost and not announced yet.
     lost: Vec<Shard>,
@@ -71,8 +70,10 @@ pub struct KafkaWorker {
     /// The ends that were compared last.
     compared: u64,
     /// Whether the events are paused, since none are wanted at present.
-    resting: bool,
-    ended: Option<String>,
+    pub(super) resting: bool,
+    /// When the group took this worker for another one.
+    pub(super) fences: Fences,
+    pub(super) ended: Option<String>,
 }
 
 impl KafkaWorker {
@@ -82,16 +83,8 @@ impl KafkaWorker {
         let name = options.name_of(number);
         // Before the group gives us anything: an earlier life's transaction is ended by it.
         let transactions = Transactions::new(&shared, &name)?;
-        let membership = Membership {
-            group: options.group.clone(),
-            instance: Some(name.clone()),
-            session_timeout: options.session_timeout,
-            poll_interval_max: options.poll_interval_max,
-        };
-        let joining = storage("join the group");
-        let consumer = Consumer::member(&options.settings, &membership).map_err(&joining)?;
-        consumer.subscribe(&[&options.topics.events]).map_err(&joining)?;
-        let side = options.reader().map_err(&joining)?;
+        let consumer = member::join(options, &name)?;
+        let side = options.reader().map_err(storage("join the group"))?;
         let waker = Arc::new(Waker::default());
         let loader = Loader::start(Arc::clone(&shared), &name, Arc::clone(&waker))?;
         Ok(Self {
@@ -111,6 +104,7 @@ impl KafkaWorker {
             member: String::new(),
             compared: 0,
             resting: false,
+            fences: Fences::default(),
             ended: None,
             shared,
         })
@@ -272,7 +266,8 @@ impl KafkaWorker {
     }
 
     fn edges(&self, partitions: &[Partition], edge: Edge) -> Result<Vec<u64>, JournalError> {
-        let offsets = self.shared.edges(partitions, edge).map_err(storage("ask where an input begins"))?;
+        let ask = || self.shared.edges(partitions, edge);
+        let offsets = self.shared.insist("ask where an input begins", ask)?;
         Ok(offsets.into_iter().map(i64::unsigned_abs).collect())
     }
 
@@ -290,16 +285,6 @@ impl KafkaWorker {
         };
         done.map_err(storage("pause reading"))?;
         self.resting = resting;
-        Ok(())
-    }
-
-    /// What a poll could not give.
-    fn judge(&mut self, failed: PollError) -> Result<(), JournalError> {
-        if failed.error.fatal {
-            self.ended = Some(failed.to_string());
-            return Err(storage("read")(failed.error));
-        }
-        tracing::warn!(error = %failed, "a poll brought an error; librdkafka tries again");
         Ok(())
     }
 
@@ -483,10 +468,12 @@ impl Journal for KafkaWorker {
         let timeout = self.shared.options.call_timeout;
         let starting = storage("start reading a shard");
         let begin = if self.resting { Consumer::seek } else { Consumer::start };
-        begin(&self.consumer, &from[..1], timeout).map_err(&starting)?;
-        if again {
-            self.side.start(&from[1..], timeout).map_err(&starting)?;
-        } else {
+        if let Err(error) = begin(&self.consumer, &from[..1], timeout) {
+            return Err(self.not_begun(shard, error));
+        }
+        // A partition whose leader is gone cannot be sought in; assigned anew, it begins once there is one.
+        if !again || self.side.start(&from[1..], timeout).is_err() {
+            let _ = again.then(|| self.side.unassign(&[from[1].0.clone(), from[2].0.clone()]));
             self.side.assign(&from[1..]).map_err(&starting)?;
         }
         self.owned[place].started = true;
@@ -548,8 +535,7 @@ impl Journal for KafkaWorker {
 
     fn wake_by(&mut self, wake: Box<dyn Fn() + Send + Sync>) {
         let _ = self.waker.0.set(wake);
-        let waker = Arc::clone(&self.waker);
-        self.consumer.on_records(move || waker.wake());
+        self.wakes();
         let waker = Arc::clone(&self.waker);
         self.side.on_records(move || waker.wake());
     }

@@ -44,7 +44,7 @@ pub struct Seen {
 pub type Ends = Vec<i64>;
 
 impl Deployment {
-    /// Makes the topics as operators do.
+    /// On the broker that all tests share.
     pub fn new(workers: u32) -> Self {
         Self::on(Scene::shared(), workers, &[])
     }
@@ -132,11 +132,18 @@ impl Deployment {
         logs.sort();
         let tail = |path: &PathBuf| {
             let text = fs::read_to_string(path).unwrap_or_default();
-            let lines: Vec<&str> = text.lines().collect();
-            let last = lines[lines.len().saturating_sub(12)..].join("\n");
+            // Connections that fail are many, and say nothing that the test does not know.
+            let lines: Vec<&str> = text.lines().filter(|line| !line.contains("Disconnected")).collect();
+            let lines: Vec<&str> = lines.into_iter().filter(|line| !line.contains("Connect to")).collect();
+            let last = lines[lines.len().saturating_sub(30)..].join("\n");
             format!("--- {}\n{last}\n", path.display())
         };
         logs.iter().map(tail).collect()
+    }
+
+    /// The group of its instances.
+    pub fn group(&self) -> &str {
+        &self.group
     }
 
     /// The name of a topic.

@@ -1,6 +1,7 @@
 //! Who is killed, stopped, started and ended when; and whose the shards are meanwhile.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use rustix::process::Signal;
 use super::deployment::Deployment;
 use super::instance::{Instance, address, ask};
 use super::operator::{Moment, Operator};
-use super::{Random, judge, replays, traffic, wait_for};
+use super::{AGAIN, Random, judge, replays, traffic, wait_for};
 
 /// The instances that come again under their names.
 const NAMES: [&str; 2] = ["a", "b"];
@@ -95,7 +96,8 @@ pub struct Told {
     pub failovers: Vec<Duration>,
 }
 
-struct Storm<'a> {
+/// Two instances under load, and who does something to them.
+pub struct Storm<'a> {
     of: &'a Deployment,
     fleet: &'a Fleet,
     random: Random,
@@ -114,8 +116,8 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Storms over a deployment until so many were killed, and judges it.
-pub fn run(of: &Deployment, seed: u64, kills: u64, interludes: &[Interlude]) -> Told {
+/// Lets `rage` over a deployment under load, waits until it has come to rest, and judges it.
+pub fn run(of: &Deployment, seed: u64, rage: impl FnOnce(&mut Storm<'_>)) -> Told {
     let fleet = Fleet::default();
     let running = NAMES.map(|name| of.start(name)).into();
     let random = Random(seed);
@@ -128,7 +130,7 @@ pub fn run(of: &Deployment, seed: u64, kills: u64, interludes: &[Interlude]) -> 
         let traffic = scope.spawn(|| traffic::run(of, &fleet, Random(seed << 32), &over));
         let operating = scope.spawn(|| operator.run(&over));
         let ends = Over(&over);
-        storm.rage(kills, interludes);
+        rage(&mut storm);
         drop(ends);
         operating.join().unwrap_or_else(|panic| resume_unwind(panic));
         traffic.join().unwrap_or_else(|panic| resume_unwind(panic))
@@ -146,7 +148,7 @@ pub fn run(of: &Deployment, seed: u64, kills: u64, interludes: &[Interlude]) -> 
 
 impl Storm<'_> {
     /// Strikes until so many are killed, with an interlude before every so many of them.
-    fn rage(&mut self, kills: u64, interludes: &[Interlude]) {
+    pub fn rage(&mut self, kills: u64, interludes: &[Interlude]) {
         self.both_own();
         let mut next = interludes.iter().cycle();
         let mut strikes = 0;
@@ -261,6 +263,31 @@ impl Storm<'_> {
         self.owners = owners;
     }
 
+    /// Lets that time pass, in which all live on and say that they are not ready.
+    pub fn not_ready_during(&mut self, time: Duration) {
+        let (began, mut said) = (Instant::now(), false);
+        while began.elapsed() < time {
+            self.running.iter_mut().for_each(Instance::lives);
+            said |= self.running.iter().all(|instance| !self.fleet.ready(&instance.log));
+            thread::sleep(AGAIN);
+        }
+        let _ = writeln!(io::stderr(), "brokers: not ready was said: {said}");
+    }
+
+    /// Waits until more is decided of some shard than is now.
+    pub fn goes_on(&mut self) {
+        let of = self.of;
+        let before = of.committed();
+        wait_for(
+            "something more is decided",
+            || of.said(),
+            || {
+                let now = of.committed();
+                now.iter().zip(&before).any(|((now, _), (then, _))| now > then).then_some(())
+            },
+        );
+    }
+
     fn all_are_of(&mut self, heir: usize) {
         let of = self.of;
         wait_for(
@@ -273,7 +300,8 @@ impl Storm<'_> {
         );
     }
 
-    fn all_ready(&mut self) {
+    /// Waits until all are ready; fails if one has ended by itself.
+    pub fn all_ready(&mut self) {
         let of = self.of;
         wait_for(
             "all are ready",
@@ -285,7 +313,8 @@ impl Storm<'_> {
         );
     }
 
-    fn both_own(&mut self) {
+    /// Waits until both have committed.
+    pub fn both_own(&mut self) {
         let of = self.of;
         wait_for(
             "both have shards",

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::c_char;
+use std::ptr;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -47,7 +48,7 @@ impl Isolation {
 
 const DOING: &str = "list offsets";
 /// How long to wait before a partition is asked again whose leader has moved.
-const AGAIN: Duration = Duration::from_millis(20);
+const AGAIN: Duration = Duration::from_millis(50);
 /// The shortest time a request is given.
 const LEAST: Duration = Duration::from_millis(1);
 
@@ -55,6 +56,8 @@ const LEAST: Duration = Duration::from_millis(1);
 fn moves(error: i32) -> bool {
     use rk::rd_kafka_resp_err_t as answers;
     [
+        // Nobody leads it, as far as was heard: a broker that has just come back knows no topics for a moment.
+        answers::RD_KAFKA_RESP_ERR__NOENT,
         answers::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
         answers::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
         answers::RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE,
@@ -114,8 +117,12 @@ impl Asker {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.ask_offsets(partitions, edge, isolation, left.max(LEAST)) {
-                // The leader has moved, or nobody is one yet: librdkafka asks anew who it is.
-                Err(error) if moves(error.code) && Instant::now() < end => thread::sleep(AGAIN),
+                // The leader has moved, or is another one by its epoch: librdkafka goes by what it has heard last,
+                // for minutes, unless it is told to ask anew.
+                Err(error) if moves(error.code) && Instant::now() < end => {
+                    self.refresh(left.max(LEAST));
+                    thread::sleep(AGAIN);
+                }
                 answered => return answered,
             }
         }
@@ -123,6 +130,19 @@ impl Asker {
 
     pub(super) fn native(&self) -> &Native {
         &self.0
+    }
+
+    /// Lets librdkafka ask anew who leads what it knows; that there is no answer shows next time.
+    fn refresh(&self, timeout: Duration) {
+        let (mut answer, wait) = (ptr::null(), raw::milliseconds(timeout));
+        // SAFETY: the client is alive; without a topic it asks for those that it knows; on success the answer is
+        // ours.
+        unsafe {
+            let code = raw::rd_kafka_metadata(self.0.client(), 0, ptr::null_mut(), &raw mut answer, wait);
+            if code == code::NONE {
+                rk::rd_kafka_metadata_destroy(answer);
+            }
+        }
     }
 
     fn ask_offsets(
