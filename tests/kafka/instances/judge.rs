@@ -2,6 +2,7 @@
 //! asked, except for its counts, which must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::thread;
 
 use serde::de::DeserializeOwned;
@@ -139,6 +140,10 @@ pub fn judge(of: &Deployment, fleet: &Fleet, given: &[Given], accepted: &Accepte
     }
     let wrong = verdict(&by_journey, &evidence, told);
     let some = &wrong[..wrong.len().min(20)];
+    for verb in given.iter().filter(|verb| some.iter().any(|sentence| sentence.starts_with(&verb.journey))) {
+        let (before, after) = (&verb.before.events, &verb.after.events);
+        let _ = writeln!(io::stderr(), "{} {}: {before:?} to {after:?}", verb.journey, verb.verb);
+    }
     assert!(wrong.is_empty(), "{} are wrong: {}\n{}", wrong.len(), some.join("\n"), of.said());
     for journey in by_journey.keys() {
         counts(of, fleet, journey, &evidence);

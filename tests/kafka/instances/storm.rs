@@ -1,7 +1,6 @@
 //! Who is killed, stopped, started and ended when; and whose the shards are meanwhile.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
@@ -271,7 +270,7 @@ impl Storm<'_> {
             said |= self.running.iter().all(|instance| !self.fleet.ready(&instance.log));
             thread::sleep(AGAIN);
         }
-        let _ = writeln!(io::stderr(), "brokers: not ready was said: {said}");
+        assert!(said, "none said within {time:?} that it is not ready");
     }
 
     /// Waits until more is decided of some shard than is now.
