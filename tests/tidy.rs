@@ -149,6 +149,25 @@ fn every_file_says_what_it_owns_and_is_not_too_long() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// What the verifier may know of the library: forms on the wire, definitions as they are written, a client.
+const OF_THE_WIRE: [&str; 4] =
+    ["model::Timestamp", "model::wire::", "journey::definition::", "journal::kafka::client::"];
+
+#[test]
+fn the_verifier_knows_the_wire_and_the_reference_and_never_the_engine() {
+    let mut wrong = Vec::new();
+    for (file, text) in sources("loadtest/src/verify") {
+        for (line, code) in code(&text) {
+            let named = code.split("wayfarer::").skip(1);
+            let beyond = named.filter(|name| !OF_THE_WIRE.iter().any(|allowed| name.starts_with(allowed)));
+            wrong.extend(
+                beyond.map(|name| format!("loadtest/src/verify/{file}:{line} names wayfarer::{name}")),
+            );
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new(), "who shares the engine's code shares its mistakes");
+}
+
 #[test]
 fn every_rule_of_the_engine_is_named_by_a_test_of_the_engine() {
     let mut named = BTreeSet::new();

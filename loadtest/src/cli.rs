@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::error::{Result, cannot};
 use crate::generate::{self, Generate};
 use crate::race::{self, Race, bare};
+use crate::verify::{self, Verify};
 
 /// Load for Wayfarer: a synthetic shop's events, and the race against bare Kafka
 #[derive(Debug, Parser)]
@@ -23,6 +24,8 @@ enum Command {
     Generate(Generate),
     /// Lets Wayfarer and the others do the same job in turns, and tells the ratios
     Race(Race),
+    /// Makes every decision of a deployment at rest anew, and names what is lost, doubled or wrong
+    Verify(Verify),
     /// The loop that the race compares with: reads, parses, writes as many records, and decides nothing
     Bare {
         /// A file that says how many records of which size (JSON)
@@ -53,6 +56,7 @@ pub fn call(cli: Cli) -> Result<()> {
             Ok(())
         }
         Command::Race(args) => say(&race::run(&args)?.text()),
+        Command::Verify(args) => say(&verify::run(&args)?),
         Command::Bare { shape } => bare::run(&shape),
     }
 }

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use wayfarer::journal::kafka::partition::Partitioner;
 use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
+use wayfarer_load::verify::compare;
+use wayfarer_load::verify::evidence::Place;
 
 use super::AGAIN;
 use super::deployment::{Deployment, Ends, SHARDS, Seen};
@@ -148,7 +150,24 @@ pub fn judge(of: &Deployment, fleet: &Fleet, given: &[Given], accepted: &Accepte
     for journey in by_journey.keys() {
         counts(of, fleet, journey, &evidence);
     }
+    verified(of);
     finds_what_is_wrong(&by_journey, evidence);
+}
+
+/// What the verifier says, which makes every decision anew. Nothing is doubled, and all input was taken; whatever
+/// else it finds is told and not judged, since a timer within milliseconds of a command may fall to either side of
+/// it: cycles do not say when a record was taken whose log was ahead of the clock.
+fn verified(of: &Deployment) {
+    let place = Place { servers: of.scene.servers().to_owned(), prefix: of.topic(""), shards: SHARDS };
+    let found = compare::judge(&place.read().expect("the broker answers"));
+    let told: Vec<String> = found.findings.iter().take(10).map(ToString::to_string).collect();
+    let (sends, count) = (found.sends, found.findings.len());
+    let _ = writeln!(io::stderr(), "verified: {sends} sends, {count} findings: {told:#?}");
+    let judged = |it: &&compare::Finding| {
+        it.what == compare::What::Doubled || it.which.contains("no commit has taken it")
+    };
+    let wrong: Vec<_> = found.findings.iter().filter(judged).collect();
+    assert!(wrong.is_empty() && sends > 0, "{wrong:#?}");
 }
 
 /// What is wrong, in sentences.

@@ -1,0 +1,191 @@
+//! What lies committed in a deployment's topics, all of it, in memory: for whoever judges.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Messages, Settings, Timestamp};
+
+use super::cycle::{self, Origin};
+use crate::error::{Error, Result};
+use crate::topics::{PATIENCE, partitions_of};
+
+/// How long one poll waits for records.
+const POLL: Duration = Duration::from_millis(20);
+/// How many records are taken at once.
+const AT_ONCE: usize = 10_000;
+/// The key of a shard's head among its state records.
+const HEAD_KEY: &[u8] = &[0];
+/// The header that says what a record of the internal topic is.
+const KIND_HEADER: &str = "wayfarer-kind";
+/// The headers of a dead letter that say where it stood.
+const LETTER_HEADERS: [&str; 3] = ["wayfarer-topic", "wayfarer-partition", "wayfarer-offset"];
+
+/// A record where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its partition.
+    pub partition: u16,
+    /// Its offset.
+    pub offset: u64,
+    /// Its time in milliseconds since 1970.
+    pub at: i64,
+    /// What the header `wayfarer-kind` says; 0 without it.
+    pub kind: u8,
+    /// Its value; empty if it is a tombstone.
+    pub value: Vec<u8>,
+}
+
+/// A dead letter: where it stood, and what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition.
+    pub partition: u16,
+    /// The offset.
+    pub offset: u64,
+    /// The original bytes.
+    pub value: Vec<u8>,
+}
+
+/// A log that a shard reads, by partition and offset.
+pub type Log = BTreeMap<(u16, u64), Record>;
+
+/// Everything that is read.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// How many shards there are.
+    pub shards: u16,
+    /// The commands, by offset.
+    pub control: Log,
+    /// The inputs by their numbers in cycles: events, lists, receipts, internal.
+    pub inputs: [Log; 4],
+    /// The names of their topics.
+    pub names: [String; 4],
+    /// What each commit read; one record a commit.
+    pub cycles: Vec<(Origin, Vec<u8>)>,
+    /// Messages handed over, in the order of their partitions.
+    pub sends: Vec<Record>,
+    /// Movements.
+    pub transitions: Vec<Record>,
+    /// Who was not let in.
+    pub refusals: Vec<Record>,
+    /// Dead letters.
+    pub letters: Vec<Letter>,
+    /// By shard: the number of the last commit, by its head in the changelog.
+    pub heads: BTreeMap<u16, u64>,
+}
+
+/// Takes a record, its key, and of a dead letter the texts that say where it stood.
+type Each<'a> = &'a mut dyn FnMut(Record, &[u8], Option<[String; 3]>) -> Result<()>;
+
+/// Where a deployment's topics are.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The brokers' addresses.
+    pub servers: String,
+    /// What stands before the names of all topics.
+    pub prefix: String,
+    /// How many partitions the topics of shards have.
+    pub shards: u16,
+}
+
+impl Place {
+    /// Reads all that is committed now.
+    ///
+    /// # Errors
+    /// The brokers do not answer, a topic is missing, or a record is not of its form.
+    pub fn read(&self) -> Result<Evidence> {
+        let names = ["events", "lists", "receipts", "internal"].map(|key| format!("{}{key}", self.prefix));
+        let mut all = Evidence { shards: self.shards, names, ..Evidence::default() };
+        self.each("control", 1, &mut |record, _, _| {
+            all.control.insert((0, record.offset), record);
+            Ok(())
+        })?;
+        for (log, key) in ["events", "lists", "receipts", "internal"].into_iter().enumerate() {
+            self.each(key, self.shards, &mut |record, _, _| {
+                all.inputs[log].insert((record.partition, record.offset), record);
+                Ok(())
+            })?;
+        }
+        self.each("cycles", self.shards, &mut |record, key, _| {
+            let origin = cycle::origin(key).ok_or_else(|| foreign("cycles", &record))?;
+            all.cycles.push((origin, record.value));
+            Ok(())
+        })?;
+        for (key, into) in [
+            ("sends", &mut all.sends),
+            ("transitions", &mut all.transitions),
+            ("refusals", &mut all.refusals),
+        ] {
+            self.each(key, self.shards, &mut |record, _, _| {
+                into.push(record);
+                Ok(())
+            })?;
+        }
+        self.each("rejects", self.shards, &mut |record, _, letter| {
+            let read = || {
+                let [topic, partition, offset] = letter?;
+                Some((topic, partition.parse().ok()?, offset.parse().ok()?))
+            };
+            let (topic, partition, offset) = read().ok_or_else(|| foreign("rejects", &record))?;
+            all.letters.push(Letter { topic, partition, offset, value: record.value });
+            Ok(())
+        })?;
+        self.each("state", self.shards, &mut |record, key, _| {
+            if key == HEAD_KEY {
+                // A format of one byte, then the number of the commit.
+                let seq = record.value.get(1..9).and_then(|bytes| bytes.try_into().ok());
+                let seq = seq.map(u64::from_be_bytes).ok_or_else(|| foreign("state", &record))?;
+                all.heads.insert(record.partition, seq);
+            }
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Gives every committed record of a topic to `each`, with its key and, of a dead letter, where it stood.
+    fn each(&self, key: &str, partitions: u16, each: Each<'_>) -> Result<()> {
+        let topic = format!("{}{key}", self.prefix);
+        let reader = Consumer::reader(&Settings::new(&*self.servers), "wayfarer-load", Isolation::Committed)?;
+        let all = partitions_of(&topic, partitions);
+        let ends = reader.offsets(&all, Edge::Latest, Isolation::Committed, PATIENCE)?;
+        let from: Vec<_> = all.iter().map(|partition| (partition.clone(), 0)).collect();
+        reader.assign(&from)?;
+        let (mut messages, mut heard) = (Messages::new(), Instant::now());
+        loop {
+            reader.poll(&mut messages, AT_ONCE, POLL, &mut |_, _| {})?;
+            for message in messages.iter() {
+                let text = |name| Some(String::from_utf8_lossy(message.header(name)??).into_owned());
+                let [topic, partition, offset] = LETTER_HEADERS.map(text);
+                let letter = topic.zip(partition).zip(offset).map(|((t, p), o)| [t, p, o]);
+                let record = Record {
+                    partition: u16::try_from(message.partition()).unwrap_or(u16::MAX),
+                    offset: message.offset().unsigned_abs(),
+                    at: match message.timestamp() {
+                        Timestamp::Appended(ms) | Timestamp::Created(ms) => ms,
+                        Timestamp::None => 0,
+                    },
+                    kind: text(KIND_HEADER).and_then(|code| code.parse().ok()).unwrap_or(0),
+                    value: message.value().unwrap_or_default().to_vec(),
+                };
+                each(record, message.key().unwrap_or_default(), letter)?;
+            }
+            if !messages.is_empty() {
+                heard = Instant::now();
+            }
+            let read = reader.positions(&all)?;
+            if read.iter().zip(&ends).all(|(at, end)| at.unwrap_or(0) >= *end) {
+                return Ok(());
+            }
+            if heard.elapsed() > PATIENCE {
+                return Err(Error(format!("the topic {topic} cannot be read to its end: nothing comes")));
+            }
+        }
+    }
+}
+
+fn foreign(key: &str, record: &Record) -> Error {
+    let (partition, offset) = (record.partition, record.offset);
+    Error(format!("record {offset} of partition {partition} of the topic {key} is not of its form"))
+}
