@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wayfarer::control::{Act, Command, Fold, Record};
 use wayfarer::engine::commit::key;
 use wayfarer::engine::restore::{Meta, RestoreError};
-use wayfarer::engine::{Effects, Restore, Setup, Shard, cycle, page};
+use wayfarer::engine::{Restore, Setup, Shard, cycle, page};
 use wayfarer::journal::{Reject, kafka::codec};
 use wayfarer::journey::catalog::Catalog;
 use wayfarer::journey::source::load;
@@ -129,7 +129,7 @@ pub fn catalog() -> (Arc<Catalog>, Vec<wayfarer::engine::Epoch>) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use wayfarer::engine::{Body, Input, Record, StateSink};
+    use wayfarer::engine::{Body, Effects, Input, Record, StateSink};
     use wayfarer::ingest::decode;
 
     use super::*;

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use wayfarer::cli::exit;
 
 use super::deployment::Deployment;
 use super::instance::{Instance, address, ask};
@@ -77,6 +78,8 @@ const STRIKES: u64 = 3;
 #[derive(Debug, Default)]
 pub struct Told {
     pub killed: u64,
+    /// Who gave up brokers that were away, and was started again.
+    pub revived: u64,
     /// How often a shard was seen with another instance than before.
     pub moved: u64,
     pub verbs: u64,
@@ -104,6 +107,8 @@ pub struct Storm<'a> {
     running: Vec<Instance>,
     owners: Vec<String>,
     told: Told,
+    /// Whether one that gives up its brokers is started again, as a supervisor does.
+    pub revives: bool,
 }
 
 /// Ends the others when the storm is over, however it ends.
@@ -120,7 +125,15 @@ pub fn run(of: &Deployment, seed: u64, rage: impl FnOnce(&mut Storm<'_>)) -> Tol
     let fleet = Fleet::default();
     let running = NAMES.map(|name| of.start(name)).into();
     let random = Random(seed);
-    let mut storm = Storm { of, fleet: &fleet, random, running, owners: of.owners(), told: Told::default() };
+    let mut storm = Storm {
+        of,
+        fleet: &fleet,
+        random,
+        running,
+        owners: of.owners(),
+        told: Told::default(),
+        revives: false,
+    };
     storm.running.iter().for_each(|instance| fleet.comes(instance));
     let mut operator = Operator::new(of, &fleet, !seed);
     operator.open();
@@ -254,6 +267,20 @@ impl Storm<'_> {
         self.fleet.dead.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Nobody ends by itself; but a call to brokers that are away for long may never return, and then the process
+    /// ends and says so.
+    fn look_after(&mut self) {
+        for instance in &mut self.running {
+            let code = instance.ended().and_then(|status| status.code());
+            if self.revives && code == Some(i32::from(exit::UNREACHABLE)) {
+                *instance = self.of.start(&instance.name.clone());
+                self.fleet.comes(instance);
+                self.told.revived += 1;
+            }
+            instance.lives();
+        }
+    }
+
     /// Counts the shards that have moved since.
     fn look(&mut self) {
         let owners = self.of.owners();
@@ -266,7 +293,7 @@ impl Storm<'_> {
     pub fn not_ready_during(&mut self, time: Duration) {
         let (began, mut said) = (Instant::now(), false);
         while began.elapsed() < time {
-            self.running.iter_mut().for_each(Instance::lives);
+            self.look_after();
             said |= self.running.iter().all(|instance| !self.fleet.ready(&instance.log));
             thread::sleep(AGAIN);
         }
@@ -306,7 +333,7 @@ impl Storm<'_> {
             "all are ready",
             || of.said(),
             || {
-                self.running.iter_mut().for_each(Instance::lives);
+                self.look_after();
                 self.running.iter().all(|instance| self.fleet.ready(&instance.log)).then_some(())
             },
         );
@@ -319,7 +346,7 @@ impl Storm<'_> {
             "both have shards",
             || of.said(),
             || {
-                self.running.iter_mut().for_each(Instance::lives);
+                self.look_after();
                 self.look();
                 NAMES.iter().all(|name| self.owners.iter().any(|owner| owner == name)).then_some(())
             },
