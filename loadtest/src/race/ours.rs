@@ -140,9 +140,10 @@ impl Ours {
     pub fn commits(&self) -> Result<u64> {
         let text = ureq::get(format!("{}/metrics", self.listen)).call().ok();
         let text = text.and_then(|mut answer| answer.body_mut().read_to_string().ok()).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("wayfarer_commits_total "));
-        line.and_then(|number| number.trim().parse::<f64>().ok())
-            .map(|number| number as u64)
+        let lines = text.lines().filter(|line| line.starts_with("wayfarer_commits_total"));
+        let commits = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
+        Some(commits as u64)
+            .filter(|commits| *commits > 0)
             .ok_or_else(|| Error("wayfarer does not say how often it has committed".to_owned()))
     }
 
