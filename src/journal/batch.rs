@@ -1,18 +1,34 @@
-//! What one poll gave: records over one arena, reused from poll to poll.
+//! What one poll gave: records over one arena, reused from poll to poll, or over memory that the journal holds.
 //!
-//! Owns: a byte arena and an index into it. Promises: no allocation per record once both have grown to their
-//! usual size.
+//! Owns: a byte arena, what a journal holds, and an index into both. Promises: no allocation per record once they
+//! have grown to their usual size.
+
+use std::fmt;
 
 use super::record::{Kind, Record, Shard, Source};
 use crate::model::Timestamp;
+
+/// Records in a journal's own memory: spares a batch their copy, which costs more than to look at them.
+pub trait Held: fmt::Debug + Send {
+    /// The bytes of the record with this number.
+    fn bytes(&self, number: usize) -> &[u8];
+}
+
+/// Where the bytes of a record are.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// In the arena: start and length.
+    Arena(usize, u32),
+    /// The record of that number in what is held with that number.
+    Held(u32, u32),
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     offset: u64,
     appended: Timestamp,
     timed: bool,
-    start: usize,
-    len: u32,
+    place: Place,
     source: Source,
     shard: Shard,
     kind: Kind,
@@ -22,6 +38,7 @@ struct Entry {
 #[derive(Debug, Default)]
 pub struct Batch {
     arena: Vec<u8>,
+    held: Vec<Box<dyn Held>>,
     index: Vec<Entry>,
     gained: Vec<Shard>,
     lost: Vec<Shard>,
@@ -73,6 +90,7 @@ impl Batch {
     /// Empties it and keeps what it has allocated.
     pub fn clear(&mut self) {
         self.arena.clear();
+        self.held.clear();
         self.index.clear();
         self.gained.clear();
         self.lost.clear();
@@ -80,18 +98,28 @@ impl Batch {
 
     /// Appends a record. For those who implement [`super::Journal`].
     pub fn push(&mut self, record: Record<'_>) {
-        let start = self.arena.len();
+        let length = u32::try_from(record.bytes.len()).expect("RECORD_BYTES_MAX fits in 32 bits");
+        let place = Place::Arena(self.arena.len(), length);
         self.arena.extend_from_slice(record.bytes);
-        self.index.push(Entry {
-            offset: record.offset,
-            appended: record.appended,
-            timed: record.timed,
-            start,
-            len: u32::try_from(record.bytes.len()).expect("RECORD_BYTES_MAX fits in 32 bits"),
-            source: record.source,
-            shard: record.shard,
-            kind: record.kind,
-        });
+        self.put(&record, place);
+    }
+
+    /// Appends a record whose bytes are the ones of that number in what [`Batch::hold`] is given next; those of
+    /// `record` are not looked at. For those who implement [`super::Journal`].
+    pub fn push_held(&mut self, number: usize, record: &Record<'_>) {
+        let number = u32::try_from(number).expect("a batch has fewer than 2^32 records");
+        self.put(record, Place::Held(self.held.len() as u32, number));
+    }
+
+    /// Keeps the memory of the records that were pushed as held since it was called last. For those who
+    /// implement [`super::Journal`].
+    pub fn hold(&mut self, held: Box<dyn Held>) {
+        self.held.push(held);
+    }
+
+    fn put(&mut self, record: &Record<'_>, place: Place) {
+        let Record { shard, source, kind, offset, appended, timed, .. } = *record;
+        self.index.push(Entry { offset, appended, timed, place, source, shard, kind });
     }
 
     /// Notes a shard that is owned from now on. For those who implement [`super::Journal`].
@@ -112,7 +140,48 @@ impl Batch {
             offset: entry.offset,
             appended: entry.appended,
             timed: entry.timed,
-            bytes: &self.arena[entry.start..entry.start + entry.len as usize],
+            bytes: match entry.place {
+                Place::Arena(start, length) => &self.arena[start..start + length as usize],
+                Place::Held(held, number) => self.held[held as usize].bytes(number as usize),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Words(&'static [&'static str]);
+
+    impl Held for Words {
+        fn bytes(&self, number: usize) -> &[u8] {
+            self.0[number].as_bytes()
+        }
+    }
+
+    #[test]
+    fn held_and_copied_records_come_in_the_order_in_which_they_were_pushed() {
+        let record = |offset, bytes| Record {
+            shard: 3,
+            source: Source::Events,
+            kind: Kind::Event,
+            offset,
+            appended: Timestamp(7),
+            timed: true,
+            bytes,
+        };
+        let mut batch = Batch::new();
+        for _ in 0..2 {
+            batch.clear();
+            batch.push_held(1, &record(1, b""));
+            batch.push(record(2, b"copied"));
+            batch.hold(Box::new(Words(&["zero", "one"])));
+            batch.push_held(0, &record(3, b""));
+            batch.hold(Box::new(Words(&["nil"])));
+            let read: Vec<_> = batch.records().map(|r| (r.offset, r.bytes)).collect();
+            assert_eq!(read, [(1, &b"one"[..]), (2, b"copied"), (3, b"nil")]);
         }
     }
 }

@@ -44,7 +44,7 @@ pub mod sends_file;
 pub mod follow;
 pub mod history;
 
-pub use batch::Batch;
+pub use batch::{Batch, Held};
 pub use counts::Counts;
 pub use error::{CommitError, IntakeError, JournalError};
 pub use pending::Pending;

@@ -12,7 +12,7 @@ use super::load::{self, Loaded, Loader};
 use super::member::{self, Fences};
 use super::rows::Rows;
 use super::{Shared, Start, Waker, storage};
-use crate::journal::batch::Batch;
+use crate::journal::batch::{Batch, Held};
 use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::pending::Pending;
@@ -292,7 +292,7 @@ impl KafkaWorker {
     fn take(&mut self, batch: &mut Batch, input: usize) {
         let mut known = None;
         let now = self.shared.clock.now();
-        for message in self.messages.iter() {
+        for (number, message) in self.messages.iter().enumerate() {
             let shard = u16::try_from(message.partition()).unwrap_or(u16::MAX);
             let input = if input == 0 || message.topic() == &*self.shared.inputs[input] { input } else { 2 };
             let place = match known {
@@ -318,15 +318,13 @@ impl KafkaWorker {
                 Stamp::Created(ms) => Timestamp(ms).min(owned.complete),
                 Stamp::None => Timestamp::MIN,
             };
-            batch.push(Record {
-                shard,
-                source: SOURCES[input],
-                kind: kind_of(SOURCES[input], message),
-                offset: message.offset().unsigned_abs(),
-                appended,
-                timed: appended == logged,
-                bytes: message.value().unwrap_or_default(),
-            });
+            let (source, kind) = (SOURCES[input], kind_of(SOURCES[input], message));
+            let (offset, timed) = (message.offset().unsigned_abs(), appended == logged);
+            let record = Record { shard, source, kind, offset, appended, timed, bytes: b"" };
+            batch.push_held(number, &record);
+        }
+        if !self.messages.is_empty() {
+            batch.hold(Box::new(std::mem::take(&mut self.messages)));
         }
     }
 
@@ -391,6 +389,12 @@ pub(super) fn kind_of(source: Source, message: Message<'_>) -> Kind {
         Source::Lists => Kind::ListRow,
         // What says no kind is not ours: as an event it is judged by what it contains.
         _ => message.header(codec::KIND_HEADER).flatten().and_then(codec::kind).unwrap_or(Kind::Event),
+    }
+}
+
+impl Held for Messages {
+    fn bytes(&self, number: usize) -> &[u8] {
+        self.at(number).value().unwrap_or_default()
     }
 }
 

@@ -64,6 +64,14 @@ impl Messages {
         self.raw.iter().map(|&raw| Message { raw, batch: PhantomData })
     }
 
+    /// The record with this number.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn at(&self, number: usize) -> Message<'_> {
+        Message { raw: self.raw[number], batch: PhantomData }
+    }
+
     /// Frees all records.
     pub fn clear(&mut self) {
         self.retain(|_| false);
