@@ -61,8 +61,12 @@ settings! {
         /// How many threads own the shards: "cores" (of this machine, as far as the process may use them), or
         /// a number from 1 to 1024. More than shards would be idle.
         workers: Workers = Workers::Cores;
-        /// The most events in one cycle of a worker, and so in one commit.
+        /// The most events that a worker reads at once.
         batch_events_max: u32 = 10_000, 1..=1_000_000;
+        /// How long a worker that lags reads on before it commits: fewer and larger commits cost less. One that
+        /// has read all there is commits at once, whatever this says. Commands wait for a commit that is being
+        /// filled.
+        commit_interval_max: Interval = Interval::from_millis(100), Interval::ZERO..=Interval::from_secs(1);
         /// The most timers that one cycle fires in a shard; the rest stays due, and live events go first.
         timers_per_cycle_max: u32 = 10_000, 1..=1_000_000;
         /// The most held users that one cycle lets go in a shard after Resume or Reactivate.

@@ -38,7 +38,7 @@ pub struct Options {
     pub duplicate_window: Interval,
     /// The most message ids that a shard remembers for one window.
     pub duplicates_max: usize,
-    /// The most records in one turn, over all shards.
+    /// The most records that are read at once, over all shards.
     pub events_max: usize,
     /// The most timers that fire in one shard.
     pub timers_max: usize,
@@ -54,7 +54,15 @@ impl Options {
     pub fn of(shards: u16) -> Self {
         let Setup { duplicate_window, duplicates_max, .. } = Setup::of(0, shards);
         let (events_max, timers_max, releases_max, rows_max) = (10_000, 10_000, 2_000, 2_000);
-        Self { shards, duplicate_window, duplicates_max, events_max, timers_max, releases_max, rows_max }
+        Self {
+            shards,
+            duplicate_window,
+            duplicates_max,
+            events_max,
+            timers_max,
+            releases_max,
+            rows_max,
+        }
     }
 
     pub(crate) fn setup(&self, shard: u16) -> Setup {
@@ -137,6 +145,8 @@ impl Failure {
 pub struct Turn {
     /// Records and lines that were decided.
     pub read: usize,
+    /// How often records were read.
+    pub batches: usize,
     /// Timers that fired.
     pub fired: usize,
     /// Held users who were let go.
@@ -179,6 +189,8 @@ pub struct Cycle<J: Journal> {
     pub(super) lines: VecDeque<Lines>,
     /// Up to which time a followed file has been read; [`Timestamp::MIN`] while it is behind.
     pub(super) file_until: Timestamp,
+    /// How often a turn reads at most before it commits, while there is more to read.
+    batches_max: usize,
     /// What was polled last.
     pub(super) batch: Batch,
     /// Up to which time its records have been taken, and when the first was appended that waits for the file.
@@ -211,6 +223,7 @@ impl<J: Journal> Cycle<J> {
             steps: VecDeque::new(),
             lines: VecDeque::new(),
             file_until: Timestamp::MAX,
+            batches_max: 1,
             batch: Batch::new(),
             taken: Timestamp::MIN,
             waiting: None,
@@ -265,6 +278,11 @@ impl<J: Journal> Cycle<J> {
     /// being restored.
     pub(super) fn file_until(&self) -> Timestamp {
         if self.lines.is_empty() || self.opening.is_empty() { self.file_until } else { Timestamp::MIN }
+    }
+
+    /// Lets a turn read so often before it commits, at least once, while it finds as much as it can take at once.
+    pub fn read_at_most(&mut self, batches: usize) {
+        self.batches_max = batches.max(1);
     }
 
     /// Waits until there may be records to poll, at most so long; whether the journal can do that.
@@ -334,23 +352,8 @@ impl<J: Journal> Cycle<J> {
                 return Ok(self.end(turn));
             }
         }
-        // 2. A batch of records, and shards that come and go: nothing is undecided now. While a followed file is
-        //    behind, its lines come first: they happened before. Records that wait for it are still those that
-        //    were polled last.
-        let is_behind = self.file_until() == Timestamp::MIN;
-        if is_behind || self.waiting.is_none() {
-            self.forget_batch();
-            self.journal.poll(&mut self.batch, if is_behind { 0 } else { self.options.events_max })?;
-            self.shards_moved()?;
-        }
-        // 3. The core decides: lines, records, timers, releases, rows of lists. Each has a budget.
-        let decided = self.decide(&mut turn, |cycle, turn| {
-            cycle.take_lines(now, started, turn)?;
-            cycle.take_records(now, started, turn)?;
-            cycle.wake(now, turn)?;
-            cycle.release(now, turn)?;
-            Ok(())
-        })?;
+        // 2. and 3. Records, as often as there are plenty, and what they let happen.
+        let decided = self.read(now, started, &mut turn)?;
         if decided.is_err() {
             return Ok(self.end(turn));
         }
@@ -365,6 +368,44 @@ impl<J: Journal> Cycle<J> {
         }
         // 5. Whoever drives the cycle lets sends go, tells who waits for an epoch, and shows what was measured.
         Ok(self.end(turn))
+    }
+
+    /// Reads and decides, batch by batch, while there are plenty; then timers and releases. Each has a budget.
+    ///
+    /// Shards come and go in between: what was decided for one that goes has not happened.
+    fn read(
+        &mut self,
+        now: Timestamp,
+        started: Instant,
+        turn: &mut Turn,
+    ) -> Result<Result<(), Panicked>, Failure> {
+        for _ in 0..self.batches_max {
+            // While a followed file is behind, its lines come first: they happened before. Records that wait for
+            // it are still those that were polled last.
+            let is_behind = self.file_until() == Timestamp::MIN;
+            if is_behind || self.waiting.is_none() {
+                self.forget_batch();
+                self.journal.poll(&mut self.batch, if is_behind { 0 } else { self.options.events_max })?;
+                self.shards_moved()?;
+            }
+            turn.batches += 1;
+            let decided = self.decide(turn, |cycle, turn| {
+                if turn.batches == 1 {
+                    cycle.take_lines(now, started, turn)?;
+                }
+                cycle.take_records(now, started, turn)
+            })?;
+            if decided.is_err() {
+                return Ok(decided);
+            }
+            if self.batch.len() < self.options.events_max || self.waiting.is_some() {
+                break;
+            }
+        }
+        self.decide(turn, |cycle, turn| {
+            cycle.wake(now, turn)?;
+            cycle.release(now, turn)
+        })
     }
 
     fn end(&mut self, mut turn: Turn) -> Turn {

@@ -73,6 +73,8 @@ pub struct Post {
     pub panics: Panics,
     /// How often it shows its counts at least, while they change.
     pub publish_every: Duration,
+    /// How long it reads on before it commits, while it lags.
+    pub commit_every: Duration,
     /// Whom it tells of doors, lists and failures.
     pub nudges: Sender<Nudge>,
     /// Whom it tells that sends were committed.
@@ -124,6 +126,15 @@ impl Post {
     }
 }
 
+/// The most batches in one commit: a bound on what a commit has to hold, however fast they are.
+const BATCHES_MAX: usize = 16;
+
+/// How many batches fit into an interval, if so many took so long with their commit.
+fn batches_in(interval: Duration, took: Duration, batches: usize) -> usize {
+    let each = took.as_nanos().max(1) / batches.max(1) as u128;
+    usize::try_from(interval.as_nanos() / each.max(1)).unwrap_or(BATCHES_MAX).clamp(1, BATCHES_MAX)
+}
+
 impl<J: Journal> Worker<J> {
     fn files(&self) -> Files {
         let mut files = Files::new();
@@ -152,7 +163,9 @@ impl<J: Journal> Worker<J> {
             }
             // Lines that found no room happened before whatever the clock says.
             self.cycle.read_until(if self.post.inbox.has_lines() { Timestamp::MIN } else { until });
+            let began = Instant::now();
             let turn = self.cycle.turn(self.cycle.now(clock::wall()))?;
+            self.cycle.read_at_most(batches_in(self.post.commit_every, began.elapsed(), turn.batches));
             self.tell(&turn, log);
             if self.post.panics.note(turn.given_up, Instant::now()) {
                 return Err(Failure::GivenUp);
@@ -272,6 +285,28 @@ impl<J: Journal> Worker<J> {
         // A journal that can be waited for is: its records are appended elsewhere. The inbox comes in between.
         if !self.cycle.wait(at_most.min(INBOX_EVERY)) {
             self.post.inbox.wait(at_most);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_that_lags_reads_on_as_long_as_the_interval_lets_it() {
+        let ms = Duration::from_millis;
+        for (interval, took, batches, next) in [
+            (ms(100), ms(20), 1, 5),
+            (ms(100), ms(100), 5, 5),
+            // It has become slower: fewer.
+            (ms(100), ms(400), 4, 1),
+            (ms(0), ms(1), 1, 1),
+            (ms(100), ms(0), 1, BATCHES_MAX),
+            // Nothing was read: as if one batch were that fast.
+            (ms(100), ms(50), 0, 2),
+        ] {
+            assert_eq!(batches_in(interval, took, batches), next, "{interval:?} {took:?} {batches}");
         }
     }
 }

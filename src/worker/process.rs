@@ -190,6 +190,7 @@ impl<L: Log> Process<L> {
                 options: options(settings, shards),
                 panics: panics.clone(),
                 publish_every: Duration::from_millis(settings.metrics.publish_interval.as_millis()),
+                commit_every: Duration::from_millis(settings.engine.commit_interval_max.as_millis()),
                 nudges: nudges.clone(),
                 sends: sends.clone(),
             };

@@ -171,12 +171,13 @@ impl<J: Journal> Cycle<J> {
         }
         let users = ahead.iter().filter_map(|(_, _, decoded)| decoded.as_ref().ok()?.user());
         std::hint::black_box(self.owned[at].shard.warm(users));
+        let spent = started.elapsed();
         for (bytes, next, decoded) in &ahead {
             turn.read += 1;
             self.owned[at].mark(piece.file, &piece.mark);
             let place = (source, next - 1, Kind::Event);
             let when = When { at: time, timed: false };
-            self.decide_one(at, when, place, (decoded, bytes), (now, now, started))?;
+            self.decide_one(at, when, place, (decoded, bytes), (now, now, spent))?;
         }
         Ok(())
     }
@@ -212,6 +213,8 @@ impl<J: Journal> Cycle<J> {
             }
             let users = ahead.iter().filter_map(|(_, decoded)| decoded.as_ref().ok()?.user());
             std::hint::black_box(self.owned[at].shard.warm(users));
+            // One look at the clock for all of them.
+            let spent = started.elapsed();
             for (record, decoded) in &ahead {
                 let source = number_of(record.source);
                 // A record may come again: what lies before the position has been decided.
@@ -220,7 +223,7 @@ impl<J: Journal> Cycle<J> {
                 }
                 turn.read += 1;
                 let place = (source, record.offset, record.kind);
-                let times = (record.appended, now, started);
+                let times = (record.appended, now, spent);
                 let when = When { at: record.appended, timed: record.timed };
                 done = self.decide_one(at, when, place, (decoded, record.bytes), times);
                 if done.is_err() {
@@ -241,7 +244,7 @@ impl<J: Journal> Cycle<J> {
         when: When,
         place: (u8, u64, Kind),
         bytes: &[u8],
-        times: (Timestamp, Timestamp, Instant),
+        times: (Timestamp, Timestamp, Duration),
     ) -> Result<(), Panicked> {
         let (source, offset, kind) = place;
         let decoded = self.take_apart(at, source, offset, kind, bytes);
@@ -269,7 +272,7 @@ impl<J: Journal> Cycle<J> {
         when: When,
         (source, offset, kind): (u8, u64, Kind),
         (decoded, bytes): (&Result<Decoded<'_>, Bad>, &[u8]),
-        (arrived, now, started): (Timestamp, Timestamp, Instant),
+        (arrived, now, spent): (Timestamp, Timestamp, Duration),
     ) -> Result<(), Panicked> {
         let blamed;
         let body = match decoded {
@@ -287,7 +290,7 @@ impl<J: Journal> Cycle<J> {
         if kind == Kind::Event {
             self.owned[at].arrived(arrived);
             let waited = Duration::from_millis(now.since(arrived).as_millis());
-            self.metrics.record(Stage::EventToDecision, waited + started.elapsed());
+            self.metrics.record(Stage::EventToDecision, waited + spent);
         }
         Ok(())
     }
@@ -393,7 +396,7 @@ impl<J: Journal> Cycle<J> {
         for row in rows.records().take_while(|row| row.appended <= limit) {
             let place = (LISTS, row.offset, Kind::ListRow);
             let when = When { at: row.appended, timed: row.timed };
-            self.take_one(at, when, place, row.bytes, (row.appended, now, Instant::now()))?;
+            self.take_one(at, when, place, row.bytes, (row.appended, now, Duration::ZERO))?;
             self.owned[at].lists.advance(journey, row.offset + 1);
             turn.rows += 1;
         }
