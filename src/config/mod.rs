@@ -48,6 +48,10 @@ settings! {
         /// How long sends are kept: as far back as a file of sends can be restored. On Kafka: what `topics
         /// apply` gives the topics of sends, dead letters and lists.
         sends_retention: Interval = Interval::from_days(30), Interval::from_mins(1)..=Interval::LONGEST;
+        /// Whether every movement of a user, and every refusal, is kept as a line: what `wayfarer explain` tells
+        /// of a user besides messages, and what warehouses read. They are counted in any case. Without the
+        /// lines an event costs about half as much.
+        movements: bool = true;
         /// How much memory the journal's cache of blocks may take. State that is in use is not in it: a
         /// bigger cache makes restoring and looking back faster, not the running.
         cache: Size = Size::mib(64), Size::mib(8)..=Size::gib(64);

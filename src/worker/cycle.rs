@@ -40,6 +40,8 @@ pub struct Options {
     pub duplicates_max: usize,
     /// The most records that are read at once, over all shards.
     pub events_max: usize,
+    /// Whether movements and refusals are wanted as lines.
+    pub movements: bool,
     /// The most timers that fire in one shard.
     pub timers_max: usize,
     /// The most held users that are let go in one shard: a fifth of what a turn may read.
@@ -59,6 +61,7 @@ impl Options {
             duplicate_window,
             duplicates_max,
             events_max,
+            movements: true,
             timers_max,
             releases_max,
             rows_max,

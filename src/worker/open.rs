@@ -204,7 +204,7 @@ fn restore<S: Stored>(
     let (mut lists, mut marks) = (Lists::default(), BTreeMap::new());
     let setup = options.setup(shard);
     let Some(meta) = stored.head().map(|head| head.meta.clone()) else {
-        return Ok(Owned::new(shard, Shard::new(setup), lists, marks));
+        return Ok(Owned::new(shard, Shard::new(setup), options.movements, (lists, marks)));
     };
     let goes_on = |wanted: bool| if wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let (mut records, mut failed) = (Restore::new(setup), None);
@@ -220,9 +220,9 @@ fn restore<S: Stored>(
         return Err(error.into());
     }
     if !ticket.is_wanted() {
-        return Ok(Owned::new(shard, Shard::new(options.setup(shard)), lists, marks));
+        return Ok(Owned::new(shard, Shard::new(setup), options.movements, (lists, marks)));
     }
-    Ok(Owned::new(shard, records.finish(&meta, catalog)?, lists, marks))
+    Ok(Owned::new(shard, records.finish(&meta, catalog)?, options.movements, (lists, marks)))
 }
 
 fn take(

@@ -79,13 +79,19 @@ impl StateSink for Sink<'_> {
 }
 
 impl Owned {
-    pub(super) fn new(number: u16, shard: Shard, lists: Lists, marks: BTreeMap<u8, Arc<Mark>>) -> Self {
+    /// A shard that was restored, or is new; `movements`: whether movements and refusals are wanted as lines.
+    pub(super) fn new(
+        number: u16,
+        shard: Shard,
+        movements: bool,
+        (lists, marks): (Lists, BTreeMap<u8, Arc<Mark>>),
+    ) -> Self {
         let lists_position = lists.position().unwrap_or(0);
         Self {
             number,
             catalog: Arc::clone(shard.catalog()),
             shard,
-            effects: Effects::with_feed(),
+            effects: Effects { feed: movements, ..Effects::default() },
             lists,
             marks,
             marks_to_write: Vec::new(),

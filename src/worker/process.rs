@@ -118,6 +118,7 @@ pub fn options(settings: &Settings, shards: u16) -> Options {
         duplicate_window: engine.duplicate_window,
         duplicates_max: DUPLICATES_MAX.max(Setup::single().duplicates_max),
         events_max: engine.batch_events_max as usize,
+        movements: settings.journal.movements,
         timers_max: engine.timers_per_cycle_max as usize,
         releases_max: engine.releases_per_cycle_max as usize,
         rows_max: engine.list_rows_per_cycle_max as usize,

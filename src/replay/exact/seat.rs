@@ -63,7 +63,7 @@ impl Seat {
         Self {
             number,
             shard: Shard::new(options.setup(number)),
-            effects: Effects::with_feed(),
+            effects: Effects { feed: options.movements, ..Effects::default() },
             letters: Vec::new(),
             letter_bytes_max,
             held: Held::default(),
