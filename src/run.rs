@@ -298,6 +298,7 @@ fn code_of(error: &StartError) -> Ended {
 fn code_of_death(death: &Death) -> u8 {
     match death.cause {
         Cause::Fenced => exit::FENCED,
+        Cause::Incompatible => exit::INCOMPATIBLE,
         Cause::Bug => exit::BUG,
         Cause::Journal => exit::JOURNAL,
     }

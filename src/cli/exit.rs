@@ -24,7 +24,7 @@ pub const MISSING: u8 = 9;
 pub const DENIED: u8 = 10;
 /// Another process runs under the same instance name, and has taken over.
 pub const FENCED: u8 = 11;
-/// The topics, or the state in them, do not fit this configuration or this program.
+/// The state, or the topics that it is in, do not fit this configuration or this program.
 pub const INCOMPATIBLE: u8 = 12;
 
 /// A bug of this program: inputs panicked again and again, a thread panicked, or counts do not add up. A restart
@@ -70,7 +70,7 @@ Exit codes:
   9  Kafka: a topic is missing, which `topics apply` makes
  10  Kafka: denied: a permission is missing, or the password is wrong
  11  Kafka: fenced: another process runs under this instance's name
- 12  Kafka: the topics or the state in them do not fit: partitions, compaction, another program's group
+ 12  the state does not fit; Kafka: nor do the topics: partitions, compaction, another program's group
  13  a bug: inputs panicked again and again, or counts do not add up; a restart goes on from the last commit
  14  a replay of a journal decides something else than the journal holds
  15  not all of the range could be replayed: what that needs is not kept any more

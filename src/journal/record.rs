@@ -75,6 +75,9 @@ impl Kind {
     }
 }
 
+/// How many topics of events a shard can have read beside the anchor, ever.
+pub const INPUTS_MAX: u8 = 100;
+
 /// A log that a shard reads, with offsets of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Source {
@@ -86,6 +89,8 @@ pub enum Source {
     Receipts,
     /// Emitted events, where they have a topic of their own.
     Internal,
+    /// A topic of events beside the anchor, by the number that the shard gave it: below [`INPUTS_MAX`].
+    Input(u8),
     /// A followed file, by the number that the caller gave it; its offsets are bytes. Never polled: see
     /// [`super::follow`].
     File(u32),
@@ -100,6 +105,7 @@ impl Source {
             Self::Lists => (1, 0),
             Self::Receipts => (2, 0),
             Self::Internal => (3, 0),
+            Self::Input(number) => (5, u32::from(number)),
             Self::File(number) => (4, number),
         };
         let [a, b, c, d] = file.to_be_bytes();
@@ -115,6 +121,7 @@ impl Source {
             2 => Self::Receipts,
             3 => Self::Internal,
             4 => Self::File(u32::from_be_bytes([a, b, c, d])),
+            5 if d < INPUTS_MAX => Self::Input(d),
             _ => return None,
         })
     }

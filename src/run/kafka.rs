@@ -88,7 +88,7 @@ fn options(settings: &Settings, shards: u32) -> Result<KafkaOptions, Ended> {
     let duration = |interval: Interval| Duration::from_millis(interval.as_millis());
     Ok(KafkaOptions {
         settings: kafka.client().map_err(refused)?,
-        topics: names(settings).map_err(refused)?,
+        topics: names(settings),
         shards: u16::try_from(shards).map_err(|_| {
             (
                 exit::INCOMPATIBLE,
@@ -117,21 +117,16 @@ fn options(settings: &Settings, shards: u32) -> Result<KafkaOptions, Ended> {
     })
 }
 
-fn names(settings: &Settings) -> Result<TopicNames, String> {
-    let mut events = settings.topics.events();
-    if events.len() > 1 {
-        return Err(format!(
-            "topics.events names {}: one topic of events is read; let a bridge bring the others into it",
-            events.join(", ")
-        ));
-    }
+fn names(settings: &Settings) -> TopicNames {
+    let mut events = settings.topics.events().into_iter().map(Arc::from);
     let own = settings.topics.own();
     let name = |key: &str| -> Arc<str> {
         let found = own.iter().find(|(known, _)| *known == key);
         Arc::from(found.expect("every topic has a name").1.as_str())
     };
-    Ok(TopicNames {
-        events: Arc::from(events.remove(0)),
+    TopicNames {
+        events: events.next().expect("the settings name one at least"),
+        further: events.collect(),
         internal: name("internal"),
         receipts: name("receipts"),
         lists: name("lists"),
@@ -143,5 +138,5 @@ fn names(settings: &Settings) -> Result<TopicNames, String> {
         refusals: name("refusals"),
         cycles: name("cycles"),
         views: name("views"),
-    })
+    }
 }

@@ -9,6 +9,7 @@ use super::lists::Lists;
 use crate::engine::cycle::UNTIMED_SOURCES;
 use crate::engine::restore::Meta;
 use crate::engine::{Effects, Shard, StateSink};
+use crate::journal::record::INPUTS_MAX;
 use crate::journal::{Reject, ShardCommit, Source, Transaction};
 use crate::journey::catalog::{Catalog, PlanIndex};
 use crate::model::Timestamp;
@@ -20,12 +21,17 @@ pub(super) const fn number_of(source: Source) -> u8 {
         Source::Lists => LISTS,
         Source::Receipts => 2,
         Source::Internal => 3,
+        Source::Input(number) => INPUT + if number < INPUTS_MAX { number } else { INPUTS_MAX - 1 },
         Source::File(file) => UNTIMED_SOURCES.saturating_add(if file < 127 { file as u8 } else { 127 }),
     }
 }
 
 /// The log of lists, as the engine knows it.
 pub(super) const LISTS: u8 = 1;
+
+/// The first of the topics of events beside the anchor.
+const INPUT: u8 = 4;
+const _: () = assert!(INPUT + INPUTS_MAX <= UNTIMED_SOURCES, "topics and files have numbers of their own");
 
 /// The log that the engine knows by that number.
 pub(crate) const fn source_of(number: u8) -> Source {
@@ -34,6 +40,7 @@ pub(crate) const fn source_of(number: u8) -> Source {
         LISTS => Source::Lists,
         2 => Source::Receipts,
         3 => Source::Internal,
+        INPUT..UNTIMED_SOURCES => Source::Input(number - INPUT),
         file => Source::File(file.saturating_sub(UNTIMED_SOURCES) as u32),
     }
 }

@@ -79,6 +79,8 @@ pub enum Cause {
     Journal,
     /// Another process has taken this one's name.
     Fenced,
+    /// What it has does not fit the configuration or this program.
+    Incompatible,
     /// A bug of ours.
     Bug,
 }
@@ -87,6 +89,7 @@ impl Death {
     fn of(failure: &Failure) -> Self {
         let cause = match failure {
             Failure::Journal(JournalError::Fenced { .. }) => Cause::Fenced,
+            Failure::Journal(JournalError::Corrupt { .. } | JournalError::Gone { .. }) => Cause::Incompatible,
             Failure::GivenUp | Failure::Panicked { .. } | Failure::NotConserved { .. } => Cause::Bug,
             _ => Cause::Journal,
         };

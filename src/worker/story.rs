@@ -100,6 +100,7 @@ pub(crate) fn name_of(source: Source) -> String {
         Source::Lists => "lists".to_owned(),
         Source::Receipts => "receipts".to_owned(),
         Source::Internal => "internal".to_owned(),
+        Source::Input(number) => format!("input {number}"),
         Source::File(number) => format!("file {number}"),
     }
 }

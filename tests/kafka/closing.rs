@@ -1,17 +1,16 @@
-//! A journal ends soon, whatever its brokers do, and what was committed before is committed.
+//! A journal ends, whatever its brokers do, and what was committed before is committed.
 
-use std::time::{Duration, Instant};
+use std::sync::mpsc::channel;
+use std::thread;
 
 use wayfarer::journal::kafka::{Kafka, KafkaOptions, KafkaWorker};
 use wayfarer::journal::{Assignment, Batch, Journal, Log, Transaction};
 use wayfarer::model::Timestamp;
 
-use crate::scene::{PATIENCE, fragile, until};
+use crate::scene::{SOON, fragile, until};
 use crate::world;
 
 const SHARDS: u16 = 4;
-/// Two workers and the journal, one after the other; each alone waits for no longer than a second or so.
-const SOON: Duration = Duration::from_secs(9);
 
 /// A worker with all shards, started.
 fn at_work(log: &Kafka) -> KafkaWorker {
@@ -34,11 +33,14 @@ fn commit(worker: &mut KafkaWorker, seq: u64) {
     worker.commit(&tx).expect("it is ours");
 }
 
-/// Ends worker and journal; how long that took.
-fn end(log: Kafka, worker: KafkaWorker) -> Duration {
-    let began = Instant::now();
-    drop((worker, log));
-    began.elapsed()
+/// Ends worker and journal, which must not hang: how long it takes is not judged, since the machine may be busy.
+fn end(log: Kafka, worker: KafkaWorker) {
+    let (say, said) = channel();
+    thread::spawn(move || {
+        drop((worker, log));
+        say.send(()).expect("somebody waits, or the test is over");
+    });
+    until("worker and journal have ended", || said.recv_timeout(SOON).ok());
 }
 
 fn open(options: &KafkaOptions) -> Kafka {
@@ -46,7 +48,7 @@ fn open(options: &KafkaOptions) -> Kafka {
 }
 
 #[test]
-fn a_journal_ends_soon_and_its_last_commit_is_there() {
+fn a_journal_ends_and_its_last_commit_is_there() {
     let options = world::fresh("closing", SHARDS);
     for seq in 1..=3 {
         let log = open(&options);
@@ -54,8 +56,7 @@ fn a_journal_ends_soon_and_its_last_commit_is_there() {
         let head = worker.head(0).expect("it is ours");
         assert_eq!(head.map_or(0, |head| head.seq), seq - 1);
         commit(&mut worker, seq);
-        let took = end(log, worker);
-        assert!(took < SOON, "it took {took:?}");
+        end(log, worker);
     }
 }
 
@@ -69,30 +70,28 @@ fn a_journal_ends_while_its_shards_are_loaded() {
         worker.poll(&mut batch, 10).expect("it polls");
         (!worker.shards().is_empty()).then_some(())
     });
-    let took = end(log, worker);
-    assert!(took < SOON, "it took {took:?}");
+    end(log, worker);
 }
 
 #[test]
-fn a_journal_ends_soon_without_its_brokers() {
+fn a_journal_ends_without_its_brokers() {
     let broker = fragile();
     let options = world::fresh_on(&broker.bootstrap(), "closing", SHARDS);
     let log = open(&options);
     let mut worker = at_work(&log);
     commit(&mut worker, 1);
     broker.kill().expect("it runs");
-    let took = end(log, worker);
-    assert!(took < SOON, "it took {took:?}");
+    end(log, worker);
+    broker.restart().expect("it comes again");
 }
 
 #[test]
-fn a_journal_ends_soon_when_its_brokers_are_silent() {
+fn a_journal_ends_when_its_brokers_are_silent() {
     let broker = fragile();
     let options = world::fresh_on(&broker.bootstrap(), "closing", SHARDS);
     let log = open(&options);
     let worker = at_work(&log);
     broker.pause().expect("it runs");
-    let took = end(log, worker);
+    end(log, worker);
     broker.resume().expect("it is there");
-    assert!(took < SOON.max(PATIENCE / 4), "it took {took:?}");
 }

@@ -7,6 +7,7 @@
 //! Whatever bytes somebody else has put there, they are read to a value, to none, or to a sentence.
 
 use super::client::Message;
+use super::inputs::Inputs;
 use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Kind, Shard, Source};
 use crate::journal::transaction::Reject;
@@ -17,13 +18,15 @@ pub const HEAD_KEY: &[u8] = &[0];
 
 /// The format of heads and of the offsets' metadata.
 const FORMAT: u8 = 1;
+/// The format of heads of shards that have read several topics of events: those stand before the engine's part.
+const FORMAT_INPUTS: u8 = 2;
 
 /// The header that names what a record of the internal topic is ([`Kind::code`] in decimal).
 pub(super) const KIND_HEADER: &str = "wayfarer-kind";
 
-/// Lays a head into `out`, with the transactional id of who commits it.
-pub(super) fn put_head(head: &Head, owner: &str, out: &mut Vec<u8>) {
-    out.push(FORMAT);
+/// Lays a head into `out`, with the transactional id of who commits it, and the topics of events if there are several.
+pub(super) fn put_head(head: &Head, owner: &str, inputs: Option<&Inputs>, out: &mut Vec<u8>) {
+    out.push(if inputs.is_some() { FORMAT_INPUTS } else { FORMAT });
     out.extend_from_slice(&head.seq.to_be_bytes());
     out.extend_from_slice(&(owner.len() as u16).to_be_bytes());
     out.extend_from_slice(owner.as_bytes());
@@ -31,6 +34,10 @@ pub(super) fn put_head(head: &Head, owner: &str, out: &mut Vec<u8>) {
     for (source, next) in &head.positions {
         out.extend_from_slice(&source.to_bytes());
         out.extend_from_slice(&next.to_be_bytes());
+    }
+    if let Some(inputs) = inputs.map(Inputs::encode) {
+        out.extend_from_slice(&(inputs.len() as u32).to_be_bytes());
+        out.extend_from_slice(&inputs);
     }
     out.extend_from_slice(&head.meta);
 }
@@ -40,17 +47,26 @@ pub(super) fn put_head(head: &Head, owner: &str, out: &mut Vec<u8>) {
 /// # Errors
 /// [`JournalError::Corrupt`] if it is damaged or of another format.
 pub fn head(shard: Shard, bytes: &[u8]) -> Result<(Head, &str), JournalError> {
-    read_head(bytes).ok_or_else(|| {
-        JournalError::corrupt(
-            format!("the head of shard {shard}"),
-            format!("its {} bytes are not of format {FORMAT}", bytes.len()),
-        )
-    })
+    read_head(bytes).map(|(head, owner, _)| (head, owner)).ok_or_else(|| damaged(shard, bytes))
 }
 
-fn read_head(bytes: &[u8]) -> Option<(Head, &str)> {
+/// The topics of events in what [`put_head`] wrote, if there are several.
+pub(super) fn inputs(shard: Shard, bytes: &[u8]) -> Result<Option<Inputs>, JournalError> {
+    let (.., inputs) = read_head(bytes).ok_or_else(|| damaged(shard, bytes))?;
+    inputs.map(|text| Inputs::decode(shard, text)).transpose()
+}
+
+fn damaged(shard: Shard, bytes: &[u8]) -> JournalError {
+    JournalError::corrupt(
+        format!("the head of shard {shard}"),
+        format!("its {} bytes are not of format {FORMAT} or {FORMAT_INPUTS}", bytes.len()),
+    )
+}
+
+/// The head, its owner, and the topics of events.
+fn read_head(bytes: &[u8]) -> Option<(Head, &str, Option<&[u8]>)> {
     let (format, rest) = bytes.split_first()?;
-    if *format != FORMAT {
+    if *format != FORMAT && *format != FORMAT_INPUTS {
         return None;
     }
     let (seq, rest) = rest.split_first_chunk::<8>()?;
@@ -64,8 +80,14 @@ fn read_head(bytes: &[u8]) -> Option<(Head, &str)> {
         positions.push((Source::from_bytes(*source)?, u64::from_be_bytes(*next)));
         rest = after;
     }
+    let mut inputs = None;
+    if *format == FORMAT_INPUTS {
+        let (length, after) = rest.split_first_chunk::<4>()?;
+        let (text, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        (inputs, rest) = (Some(text), after);
+    }
     let head = Head { seq: u64::from_be_bytes(*seq), meta: rest.to_vec(), positions };
-    Some((head, std::str::from_utf8(owner).ok()?))
+    Some((head, std::str::from_utf8(owner).ok()?, inputs))
 }
 
 /// The short form of a head: what the group's offsets say of a shard.
@@ -193,12 +215,19 @@ mod tests {
             positions: vec![(Source::Events, 10), (Source::Internal, u64::MAX)],
         };
         let mut bytes = Vec::new();
-        put_head(&head_in, "shop-1-0", &mut bytes);
-        assert_eq!(head(1, &bytes), Ok((head_in, "shop-1-0")));
+        let known = Inputs::decode(1, b"web\n7 app").expect("it is in the form");
+        put_head(&head_in, "shop-1-0", Some(&known), &mut bytes);
+        assert_eq!(
+            (head(1, &bytes), inputs(1, &bytes)),
+            (Ok((head_in.clone(), "shop-1-0")), Ok(Some(known)))
+        );
+        bytes.clear();
+        put_head(&head_in, "shop-1-0", None, &mut bytes);
+        assert_eq!((head(1, &bytes), inputs(1, &bytes)), (Ok((head_in, "shop-1-0")), Ok(None)));
         for cut in 0..bytes.len() - b"meta".len() {
             assert!(head(1, &bytes[..cut]).is_err(), "{cut} bytes");
         }
-        bytes[0] = FORMAT + 1;
+        bytes[0] = FORMAT_INPUTS + 1;
         assert!(head(1, &bytes).unwrap_err().to_string().contains("shard 1"));
     }
 

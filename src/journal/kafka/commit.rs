@@ -1,6 +1,7 @@
 //! A commit as one transaction, and what to do when its outcome is not known.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::{self, GroupMetadata, Out, Producer, SentOffset, TransactionError};
@@ -8,6 +9,7 @@ use super::codec::{
     HEAD_KEY, Mark, OFFSET_HEADER, Origin, PARTITION_HEADER, REASON_HEADER, SOURCE_HEADER, TOPIC_HEADER,
     put_head,
 };
+use super::inputs::Inputs;
 use super::member::Fences;
 use super::worker::KafkaWorker;
 use super::{ASK_COMMITTED, Shared, storage, tally};
@@ -160,6 +162,8 @@ pub(super) struct Positioned {
     pub(super) shard: Shard,
     pub(super) head: Head,
     pub(super) offset: u64,
+    /// Its topics of events, if there are several.
+    pub(super) inputs: Option<Arc<Inputs>>,
 }
 
 /// Lays everything into the transaction and commits it. A failure on the way aborts it.
@@ -216,7 +220,7 @@ fn lay(
         .iter()
         .map(|positioned| {
             let mut value = Vec::with_capacity(64 + positioned.head.meta.len());
-            put_head(&positioned.head, name, &mut value);
+            put_head(&positioned.head, name, positioned.inputs.as_deref(), &mut value);
             value
         })
         .collect();
@@ -254,10 +258,10 @@ fn lay(
         }
         produce(to, topic, &out, deadline)?;
     }
-    for (part, origin) in tx.parts().iter().zip(&origins) {
+    for ((part, origin), head) in tx.parts().iter().zip(&origins).zip(heads) {
         for item in part.items(Stream::Rejects) {
             let reject = Reject::decode(item).expect("a part keeps what it has encoded");
-            letter(shared, to, lane, part.shard(), &reject, origin)?;
+            letter(shared, to, lane, head, &reject, origin)?;
         }
     }
     Ok(())
@@ -277,18 +281,20 @@ fn letter(
     shared: &Shared,
     to: &mut client::Transaction<'_>,
     lane: i32,
-    shard: Shard,
+    from: &Positioned,
     reject: &Reject<'_>,
     origin: &[u8],
 ) -> Result<(), client::Error> {
     let topics = &shared.options.topics;
+    let further = |number| from.inputs.as_ref().and_then(|inputs| inputs.topic(number));
     let topic: &str = match reject.source {
+        Source::Input(number) => further(number).unwrap_or(&topics.events),
         Source::Lists => &topics.lists,
         Source::Receipts => &topics.receipts,
         Source::Internal => &topics.internal,
         Source::Events | Source::File(_) => &topics.events,
     };
-    let (offset, partition) = (reject.offset.to_string(), shard.to_string());
+    let (offset, partition) = (reject.offset.to_string(), from.shard.to_string());
     let source = reject.source.to_bytes();
     let headers = [
         (REASON_HEADER, reject.code.as_bytes()),
@@ -335,7 +341,7 @@ impl KafkaWorker {
                 let owned = &self.owned[place];
                 let head = verify::next_head(owned.head.as_ref(), part);
                 let offset = head.position(Source::Events).max(owned.base);
-                Positioned { shard: part.shard(), head, offset }
+                Positioned { shard: part.shard(), head, offset, inputs: owned.inputs.clone() }
             })
             .collect();
         let lane = i32::from(self.number % self.shared.options.shards);

@@ -26,9 +26,6 @@ const IDLE_EVERY: u64 = 20;
 const SETTLE_WAIT: Duration = Duration::from_millis(500);
 const SETTLE_EVERY: Duration = Duration::from_millis(5);
 
-/// The inputs that are polled, in the order of their numbers here.
-pub(super) const INPUTS: usize = 3;
-
 /// Where the inputs of the shards ended when they were asked.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ends {
@@ -36,8 +33,8 @@ pub(super) struct Ends {
     pub(super) number: u64,
     /// When the question was asked, by the brokers' clock.
     pub(super) asked: Timestamp,
-    /// By shard: the end of each input.
-    pub(super) of: BTreeMap<Shard, [i64; INPUTS]>,
+    /// By shard: the end of each input, in the order of [`Shared::inputs`].
+    pub(super) of: BTreeMap<Shard, Vec<i64>>,
 }
 
 /// The last answer, and whose ends are wanted.
@@ -86,7 +83,7 @@ impl Watch {
             .map(|(topic, shard)| Partition::new(Arc::clone(topic), i32::from(shard)))
             .collect();
         let ends = shared.edges(&partitions, Edge::Latest).map_err(storage("ask where the inputs end"))?;
-        let of = shards.into_iter().zip(ends.as_chunks::<INPUTS>().0.iter().copied()).collect();
+        let of = shards.into_iter().zip(ends.chunks(shared.inputs.len()).map(<[i64]>::to_vec)).collect();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Ends { number, asked, of });
         Ok(())
     }

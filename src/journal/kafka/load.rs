@@ -14,6 +14,7 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use super::checkpoint::{self, Base};
 use super::client::{Consumer, Edge, Isolation};
 use super::codec::{self, HEAD_KEY, Mark};
+use super::inputs::Inputs;
 use super::latest::Latest;
 use super::reading::{PATIENCE, Reading, pause};
 use super::{Shared, Waker, is_closed, storage};
@@ -34,6 +35,8 @@ pub struct Loaded {
     pub(super) head: Option<Head>,
     /// What the group has committed: where events are read from, if the shard has never read one.
     pub(super) offset: Option<u64>,
+    /// Its topics of events, if there were ever several.
+    pub(super) inputs: Option<Inputs>,
     /// What the changelog says, behind the checkpoint if there is one.
     latest: Latest,
     base: Option<Base>,
@@ -207,6 +210,8 @@ fn load_once(
         None => None,
     };
     let super::Committed { offset, mark } = shared.committed(shard)?;
+    let inputs =
+        latest.get(HEAD_KEY).or(known).map(|value| codec::inputs(shard, value)).transpose()?.flatten();
     match &base {
         Some(base) => tracing::info!(
             shard,
@@ -217,7 +222,7 @@ fn load_once(
         None => tracing::debug!(shard, records = latest.len(), "a shard is read from its changelog"),
     }
     let shared = Arc::clone(shared);
-    Ok((Loaded { head, offset, latest, base, shared, shard }, mark))
+    Ok((Loaded { head, offset, inputs, latest, base, shared, shard }, mark))
 }
 
 /// The head and the group's offset are of one transaction, so they agree; offsets that the brokers have

@@ -17,10 +17,11 @@
 //! # Where things are
 //! - [`client`]: librdkafka, made safe. The one place in the tree where `unsafe` is allowed.
 //! - [`options`]: how it is opened. [`partition`]: whose partition a key is in.
-//! - `worker`: poll and time. `member`: its place in the group. `rows`: the rows of lists. `commit`: the transaction and
-//!   its three answers. `load`: a shard's records from the state topic, by `reading`, in `latest`; `left_open`: what a
-//!   former owner did not end; `checkpoint`: what is kept of them on the local disk. `loads`: how far that is. `link`:
-//!   whether the brokers answer.
+//! - `worker`: poll and time. `owned`: a shard's inputs and its time. `inputs`, `merge`: several topics of events.
+//!   `member`: its place in the group. `rows`: the rows of lists. `commit`: the transaction and its three answers.
+//! - `load`: a shard's records from the state topic, by `reading`, in `latest`; `left_open`: what a former owner did
+//!   not end; `checkpoint`: what is kept of them on the local disk. `loads`: how far that is. `link`: whether the
+//!   brokers answer.
 //! - `insist`: a worker's questions that must have an answer, asked until brokers are back.
 //! - `tail`: the control log and the views, as far as known; `showcase`: what this instance shows. `ends`: how far the inputs reach. `clock`: the
 //!   brokers' time. `intake`, `streams`: what others append, and what they read.
@@ -34,6 +35,7 @@ pub mod codec;
 mod commit;
 mod ends;
 mod history;
+mod inputs;
 mod insist;
 mod intake;
 mod latest;
@@ -42,7 +44,9 @@ mod link;
 mod load;
 mod loads;
 mod member;
+mod merge;
 pub mod options;
+mod owned;
 pub mod partition;
 mod reading;
 pub mod refusal;
@@ -66,7 +70,7 @@ use self::checkpoint::Checkpoints;
 use self::client::{Append, Appender, Asker, Consumer, Edge, Error, Isolation, Out, Partition};
 use self::clock::Clock;
 use self::codec::Mark;
-use self::ends::{INPUTS, Watch};
+use self::ends::Watch;
 pub use self::history::{KafkaHistory, KafkaPast};
 use self::link::Link;
 use self::loads::Loads;
@@ -128,8 +132,8 @@ struct Committed {
 #[derive(Debug)]
 struct Shared {
     options: KafkaOptions,
-    /// The topics that are polled, in the order of their numbers: events, internal, receipts.
-    inputs: [Arc<str>; INPUTS],
+    /// The topics that are polled: the anchor, internal, receipts, then the further topics of events.
+    inputs: Vec<Arc<str>>,
     clock: Clock,
     appender: Appender,
     /// Asks where partitions begin and end.
@@ -249,7 +253,8 @@ impl Kafka {
         let reader = tail::reader(&options)?;
         let asker = options.reader().map_err(storage("connect to the brokers"))?.into_asker();
         let topics = &options.topics;
-        let inputs = [&topics.events, &topics.internal, &topics.receipts].map(Arc::clone);
+        let inputs = [&topics.events, &topics.internal, &topics.receipts].into_iter().chain(&topics.further);
+        let inputs = inputs.map(Arc::clone).collect();
         let shared = Arc::new(Shared {
             inputs,
             clock,

@@ -12,6 +12,8 @@ use super::partition::Partitioner;
 pub struct TopicNames {
     /// Users' events: the anchor, whose partitions the group divides.
     pub events: Arc<str>,
+    /// Further topics of users' events, with as many partitions as the anchor.
+    pub further: Vec<Arc<str>>,
     /// API entries, removals, deletions, failures, emitted events.
     pub internal: Arc<str>,
     /// What providers say about sends.
@@ -43,6 +45,7 @@ impl TopicNames {
         let name = |what: &str| Arc::from(format!("{prefix}{what}"));
         Self {
             events: name("events"),
+            further: Vec::new(),
             internal: name("internal"),
             receipts: name("receipts"),
             lists: name("lists"),

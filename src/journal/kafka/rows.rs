@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::{Consumer, Edge, Partition};
-use super::worker::{KafkaWorker, logged};
+use super::owned::logged;
+use super::worker::KafkaWorker;
 use super::{Shared, storage};
 use crate::journal::batch::Batch;
 use crate::journal::error::JournalError;

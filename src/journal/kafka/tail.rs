@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::Receiver;
 
 use super::client::{Asker, Consumer, Edge, Isolation, Message, Messages, Partition};
+use super::owned::logged;
 use super::tap::Tap;
-use super::worker::logged;
 use super::{KafkaOptions, Shared, codec, is_closed, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{ControlRecord, Shard};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::{Consumer, Edge, Isolation, Message, Messages, Partition};
-use super::worker::{kind_of, logged};
+use super::owned::{kind_of, logged};
 use super::{KafkaOptions, storage};
 use crate::journal::batch::Batch;
 use crate::journal::error::JournalError;
@@ -140,6 +140,11 @@ impl Inputs {
             Source::Lists => &topics.lists,
             Source::Receipts => &topics.receipts,
             Source::Internal => &topics.internal,
+            Source::Input(number) => {
+                let cause =
+                    format!("input {number} is a topic beside the anchor, and those are not replayed");
+                return Err(JournalError::Storage { doing: DOING, cause });
+            }
         };
         Ok(Self {
             source,

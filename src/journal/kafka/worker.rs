@@ -4,44 +4,25 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::client::{Consumer, Edge, Message, Messages, Partition, Rebalance, Timestamp as Stamp};
-use super::codec;
+use super::client::{Consumer, Edge, Messages, Partition, Rebalance, Timestamp as Stamp};
 use super::commit::Transactions;
-use super::ends::INPUTS;
 use super::load::{self, Loaded, Loader};
 use super::member::{self, Fences};
+use super::merge::{Kept, Merge};
+use super::owned::{Owned, kind_of, logged, side_input};
 use super::rows::Rows;
 use super::{Shared, Start, Waker, storage};
 use crate::journal::batch::{Batch, Held};
 use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::pending::Pending;
-use crate::journal::record::{Committed, Head, Kind, Record, Shard, Source};
+use crate::journal::record::{Committed, Head, Record, Shard, Source};
 use crate::journal::traits::Journal;
 use crate::journal::transaction::Transaction;
 use crate::model::Timestamp;
 
-/// The logs that are polled, in the order of [`Shared::inputs`].
-const SOURCES: [Source; INPUTS] = [Source::Events, Source::Internal, Source::Receipts];
-
-/// A shard that is announced.
-#[derive(Debug)]
-pub(super) struct Owned {
-    pub(super) head: Option<Head>,
-    /// Where its events begin if it has never read one.
-    pub(super) base: u64,
-    /// Until it is asked for.
-    loaded: Option<Loaded>,
-    started: bool,
-    /// The append time of the last record polled, by input.
-    last: [Timestamp; INPUTS],
-    /// The inputs that had more when the ends were compared last.
-    behind: [bool; INPUTS],
-    /// How many offsets were behind the position, over the inputs, when the ends were compared last.
-    unread: u64,
-    /// The time of the question whose answers had all been read; `MIN` while something is behind.
-    complete: Timestamp,
-}
+/// How long records that wait for another topic are left alone.
+const MERGE_WAIT: Duration = Duration::from_millis(5);
 
 /// One worker's shards on Kafka. It leaves the group when it is dropped.
 #[derive(Debug)]
@@ -163,16 +144,23 @@ impl KafkaWorker {
             self.transactions.counts.lost += 1;
             self.shared.ends.forget(shard);
             if owned.started {
-                let [_, internal, receipts] = self.inputs(shard);
-                // What is not assigned any more is what is wanted.
-                let _ = self.side.unassign(&[internal, receipts]);
+                self.leave_beside(shard);
             }
             self.forget_rows(shard);
         }
     }
 
-    fn inputs(&self, shard: Shard) -> [Partition; INPUTS] {
-        self.shared.inputs.each_ref().map(|topic| Partition::new(Arc::clone(topic), i32::from(shard)))
+    /// Reads no more of what a shard has beside the anchor.
+    fn leave_beside(&self, shard: Shard) {
+        let beside = &self.inputs(shard)[1..];
+        // A pause would outlive the assignment; and what is not assigned any more is what is wanted.
+        let _ = self.side.resume(beside);
+        let _ = self.side.unassign(beside);
+    }
+
+    fn inputs(&self, shard: Shard) -> Vec<Partition> {
+        let of = |topic: &Arc<str>| Partition::new(Arc::clone(topic), i32::from(shard));
+        self.shared.inputs.iter().map(of).collect()
     }
 
     /// Takes what the group says, and hands over what is loaded.
@@ -233,36 +221,29 @@ impl KafkaWorker {
             self.transactions.counts.loaded += 1;
             let base = match loaded.offset {
                 Some(offset) => offset,
-                None => self.first(shard)?,
+                None => self.first(self.shared.events(shard))?,
             };
             let place = self.shards.partition_point(|&other| other < shard);
+            let topics = (&*self.shared.options.topics.events, &self.shared.inputs[..]);
+            let first = |topic: &Arc<str>| self.first(Partition::new(Arc::clone(topic), i32::from(shard)));
+            let known = (loaded.head.clone(), loaded.inputs.clone());
+            let mut owned = Owned::new(shard, base, known, topics, first)?;
+            owned.loaded = Some(loaded);
             self.shards.insert(place, shard);
-            self.owned.insert(
-                place,
-                Owned {
-                    head: loaded.head.clone(),
-                    base,
-                    loaded: Some(loaded),
-                    started: false,
-                    last: [Timestamp::MIN; INPUTS],
-                    behind: [true; INPUTS],
-                    unread: 0,
-                    complete: Timestamp::MIN,
-                },
-            );
+            self.owned.insert(place, owned);
             self.shared.ends.want(shard);
             batch.push_gained(shard);
         }
         Ok(())
     }
 
-    /// Where a shard begins that has never committed.
-    fn first(&self, shard: Shard) -> Result<u64, JournalError> {
+    /// Where a topic of events begins for a shard that has never read it.
+    fn first(&self, partition: Partition) -> Result<u64, JournalError> {
         let edge = match self.shared.options.start {
             Start::Earliest => Edge::Earliest,
             Start::Latest => Edge::Latest,
         };
-        Ok(self.edges(&[self.shared.events(shard)], edge)?[0])
+        Ok(self.edges(&[partition], edge)?[0])
     }
 
     fn edges(&self, partitions: &[Partition], edge: Edge) -> Result<Vec<u64>, JournalError> {
@@ -285,16 +266,17 @@ impl KafkaWorker {
         };
         done.map_err(storage("pause reading"))?;
         self.resting = resting;
+        self.owned.iter_mut().filter_map(|owned| owned.merge.as_mut()).for_each(|merge| merge.resumed(0));
         Ok(())
     }
 
     /// Moves what was polled into `batch`.
     fn take(&mut self, batch: &mut Batch, input: usize) {
-        let mut known = None;
+        let (mut known, mut held) = (None, false);
         let now = self.shared.clock.now();
         for (number, message) in self.messages.iter().enumerate() {
             let shard = u16::try_from(message.partition()).unwrap_or(u16::MAX);
-            let input = if input == 0 || message.topic() == &*self.shared.inputs[input] { input } else { 2 };
+            let input = if input == 0 { 0 } else { side_input(&self.shared.inputs, message.topic()) };
             let place = match known {
                 Some((last, place)) if last == shard => place,
                 _ => match self.shards.binary_search(&shard) {
@@ -311,21 +293,61 @@ impl KafkaWorker {
             let appended = match message.timestamp() {
                 // A record from the future fires nothing, and along a log times never go back.
                 Stamp::Appended(ms) => {
-                    owned.last[input] = Timestamp(ms).min(now).max(owned.last[input]);
-                    owned.last[input]
+                    owned.sources[input].note(Timestamp(ms).min(now));
+                    owned.sources[input].last
                 }
                 // A producer's clock moves no shard's time: it may be anything.
                 Stamp::Created(ms) => Timestamp(ms).min(owned.complete),
                 Stamp::None => Timestamp::MIN,
             };
-            let (source, kind) = (SOURCES[input], kind_of(SOURCES[input], message));
-            let (offset, timed) = (message.offset().unsigned_abs(), appended == logged);
-            let record = Record { shard, source, kind, offset, appended, timed, bytes: b"" };
-            batch.push_held(number, &record);
+            let (source, offset) = (owned.sources[input].source, message.offset().unsigned_abs());
+            let (kind, timed) = (kind_of(source, message), appended == logged);
+            match &mut owned.merge {
+                // It may wait longer than what was polled with it is held, so its bytes are its own.
+                Some(merge) if owned.sources[input].is_events() => {
+                    let bytes = message.value().unwrap_or_default().to_vec();
+                    merge.push(input, Kept { kind, offset, appended, timed, bytes });
+                }
+                _ => {
+                    let record = Record { shard, source, kind, offset, appended, timed, bytes: b"" };
+                    batch.push_held(number, &record);
+                    held = true;
+                }
+            }
         }
-        if !self.messages.is_empty() {
+        if held {
             batch.hold(Box::new(std::mem::take(&mut self.messages)));
         }
+    }
+
+    /// Gives records of several topics of events in the order of their times, and fetches no more of one that is far
+    /// ahead of another.
+    fn merge(&mut self, batch: &mut Batch, max: usize) -> Result<(), JournalError> {
+        if self.shared.options.topics.further.is_empty() {
+            return Ok(());
+        }
+        for place in 0..self.shards.len() {
+            let (shard, owned) = (self.shards[place], &mut self.owned[place]);
+            while batch.len() < max
+                && let Some((input, Kept { kind, offset, appended, timed, bytes })) = owned.next()
+            {
+                let source = owned.sources[input].source;
+                batch.push(Record { shard, source, kind, offset, appended, timed, bytes: &bytes });
+            }
+            for (input, pause) in owned.merge.as_mut().map(Merge::changes).unwrap_or_default() {
+                let topic = Arc::clone(&self.shared.inputs[input]);
+                let one = [Partition::new(topic, i32::from(shard))];
+                let consumer = if input == 0 { &self.consumer } else { &self.side };
+                // What rests is fetched again when all is.
+                let done = match pause {
+                    true => consumer.pause(&one),
+                    false if input == 0 && self.resting => Ok(()),
+                    false => consumer.resume(&one),
+                };
+                done.map_err(storage("pause reading"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Compares what has been read with where the inputs end, once for each answer of the brokers.
@@ -339,9 +361,9 @@ impl KafkaWorker {
         let mut places = Vec::new();
         for (place, &shard) in self.shards.iter().enumerate() {
             if self.owned[place].started && ends.of.contains_key(&shard) {
-                let [events, internal, receipts] = self.inputs(shard);
-                partitions[0].push(events);
-                partitions[1].extend([internal, receipts]);
+                let mut inputs = self.inputs(shard).into_iter();
+                partitions[0].extend(inputs.next());
+                partitions[1].extend(inputs);
                 places.push(place);
             }
         }
@@ -352,43 +374,10 @@ impl KafkaWorker {
         };
         for (n, place) in places.into_iter().enumerate() {
             let (shard, owned) = (self.shards[place], &mut self.owned[place]);
-            let end = ends.of[&shard];
-            let at = [events[n], side[2 * n], side[2 * n + 1]];
-            owned.unread = 0;
-            for input in 0..INPUTS {
-                let start = start_of(owned, input);
-                let at = at[input].map_or(start, |at| at.unsigned_abs().max(start));
-                let left = end[input].unsigned_abs().saturating_sub(at);
-                owned.behind[input] = left > 0;
-                owned.unread += left;
-            }
-            owned.complete = if owned.behind == [false; INPUTS] { ends.asked } else { Timestamp::MIN };
+            let beside = owned.sources.len() - 1;
+            let at = std::iter::once(&events[n]).chain(&side[n * beside..(n + 1) * beside]);
+            owned.compare(ends.asked, &ends.of[&shard], at);
         }
-    }
-}
-
-/// Where reading an input starts after the shard's last commit.
-fn start_of(owned: &Owned, input: usize) -> u64 {
-    let position = owned.head.as_ref().map_or(0, |head| head.position(SOURCES[input]));
-    if input == 0 { position.max(owned.base) } else { position }
-}
-
-/// The time that a record has in its log.
-pub(super) fn logged(message: Message<'_>) -> Timestamp {
-    match message.timestamp() {
-        Stamp::Appended(ms) | Stamp::Created(ms) => Timestamp(ms),
-        Stamp::None => Timestamp::MIN,
-    }
-}
-
-/// What a record of an input is.
-pub(super) fn kind_of(source: Source, message: Message<'_>) -> Kind {
-    match source {
-        Source::Events => Kind::Event,
-        Source::Receipts => Kind::Receipt,
-        Source::Lists => Kind::ListRow,
-        // What says no kind is not ours: as an event it is judged by what it contains.
-        _ => message.header(codec::KIND_HEADER).flatten().and_then(codec::kind).unwrap_or(Kind::Event),
     }
 }
 
@@ -436,7 +425,16 @@ impl Journal for KafkaWorker {
         self.announce(batch)?;
         self.lost.drain(..).for_each(|shard| batch.push_lost(shard));
         self.compare();
-        Ok(())
+        self.merge(batch, max)
+    }
+
+    fn wait(&mut self, at_most: Duration) -> bool {
+        let waits = self.owned.iter().any(|owned| owned.waiting() > 0);
+        if waits {
+            // Nobody tells that the ends are known that these records wait for.
+            std::thread::sleep(at_most.min(MERGE_WAIT));
+        }
+        waits
     }
 
     fn read(
@@ -454,13 +452,11 @@ impl Journal for KafkaWorker {
         let place = self.place(shard)?;
         let partitions = self.inputs(shard);
         let owned = &mut self.owned[place];
-        let starts = [0, 1, 2].map(|input| start_of(owned, input));
+        let starts: Vec<u64> = owned.sources.iter().map(|it| it.start(owned.head.as_ref())).collect();
         let again = owned.started;
-        owned.last = [Timestamp::MIN; INPUTS];
-        owned.behind = [true; INPUTS];
-        owned.complete = Timestamp::MIN;
+        owned.rewind();
         owned.loaded = None;
-        let mut from = Vec::with_capacity(INPUTS);
+        let mut from = Vec::with_capacity(starts.len());
         let oldest = self.edges(&partitions, Edge::Earliest)?;
         for ((partition, start), oldest) in partitions.into_iter().zip(starts).zip(oldest) {
             // Nothing has been read of it, so nothing is missed; what was read before must still be there.
@@ -477,7 +473,9 @@ impl Journal for KafkaWorker {
         }
         // A partition whose leader is gone cannot be sought in; assigned anew, it begins once there is one.
         if !again || self.side.start(&from[1..], timeout).is_err() {
-            let _ = again.then(|| self.side.unassign(&[from[1].0.clone(), from[2].0.clone()]));
+            if again {
+                self.leave_beside(shard);
+            }
             self.side.assign(&from[1..]).map_err(&starting)?;
         }
         self.owned[place].started = true;
@@ -486,20 +484,15 @@ impl Journal for KafkaWorker {
 
     fn complete_until(&mut self, shard: Shard, now: Timestamp) -> Timestamp {
         let Ok(place) = self.place(shard) else { return Timestamp::MIN };
-        let owned = &self.owned[place];
-        if owned.complete > Timestamp::MIN {
-            return owned.complete.min(now);
-        }
-        let behind = owned.behind.iter().zip(owned.last).filter(|(behind, _)| **behind);
-        behind.map(|(_, last)| last).min().unwrap_or(Timestamp::MIN).min(now)
+        self.owned[place].until().min(now)
     }
 
     fn caught_up(&self, shard: Shard) -> bool {
-        self.place(shard).is_ok_and(|place| self.owned[place].complete > Timestamp::MIN)
+        self.place(shard).is_ok_and(|place| self.owned[place].is_caught_up())
     }
 
     fn unread(&self, shard: Shard) -> u64 {
-        self.place(shard).map_or(0, |place| self.owned[place].unread)
+        self.place(shard).map_or(0, |place| self.owned[place].unread + self.owned[place].waiting())
     }
 
     fn pending(&self) -> Vec<Pending> {

@@ -66,9 +66,7 @@ impl Deployment {
             watcher: Mutex::new(watcher),
             keeps: false,
         };
-        let applied = new.command("nobody").args(["topics", "apply"]).output().expect("the binary runs");
-        let said = String::from_utf8_lossy(&applied.stderr);
-        assert_eq!(applied.status.code(), Some(i32::from(exit::OK)), "{said}");
+        new.apply();
         new
     }
 
@@ -95,13 +93,28 @@ impl Deployment {
         ] {
             command.env(format!("WAYFARER_{key}"), value);
         }
-        command.envs(self.own.iter().map(|(key, value)| (format!("WAYFARER_{key}"), value)));
+        // Values may name the deployment's topics.
+        let value = |value: &String| value.replace("{prefix}", &self.prefix);
+        command.envs(self.own.iter().map(|(key, it)| (format!("WAYFARER_{key}"), value(it))));
         if self.keeps {
             command
                 .env("WAYFARER_KAFKA__CHECKPOINTS", self.root.path().join(format!("{instance}-checkpoints")));
             command.env("WAYFARER_KAFKA__CHECKPOINT_INTERVAL", "1s");
         }
         command
+    }
+
+    /// Goes on with these settings, in place of those it has differed by, and with the topics that they need.
+    pub fn change(&mut self, own: &[(&str, &str)]) {
+        self.own = own.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        self.apply();
+    }
+
+    fn apply(&self) {
+        let applied = self.command("nobody").args(["topics", "apply"]).output().expect("the binary runs");
+        let said = [applied.stdout, applied.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(applied.status.code(), Some(i32::from(exit::OK)), "{said}");
     }
 
     /// Starts an instance; what it says goes into a file of this life.

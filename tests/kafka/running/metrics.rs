@@ -2,9 +2,9 @@
 
 use wayfarer::metrics::names;
 
-use super::{get, wait_ready};
+use super::{get, greet, send, wait_ready};
 use crate::instances::deployment::{Deployment, SHARDS};
-use crate::instances::instance::{Instance, address, ask};
+use crate::instances::instance::Instance;
 use crate::instances::wait_for;
 
 /// The sum of a metric over its labels.
@@ -27,29 +27,6 @@ fn wait_metric(of: &Deployment, instance: &Instance, name: &str, is_so: impl Fn(
     })
 }
 
-fn post(instance: &Instance, path: &str, kind: &str, method: &str, body: &str) {
-    let to = address(&instance.log).expect("it listens");
-    let head = format!("content-type: {kind}\r\n");
-    let (status, said) = ask(to, method, path, &head, body.as_bytes()).expect("it answers");
-    assert!(status < 300, "{method} {path}: {status} {said}");
-}
-
-const GREET: &str = r#"
-id = "greet"
-dialect = "clevertap"
-zone = "UTC"
-[entry]
-event = "Start"
-[[node]]
-id = "hello"
-type = "send"
-channel = "push"
-content = "hello"
-next = "exit"
-[content.hello]
-text = "hello"
-"#;
-
 #[test]
 fn numbers_of_transactions_shards_lag_and_epochs_are_there_and_move() {
     let deployment = Deployment::new(1);
@@ -69,13 +46,12 @@ fn numbers_of_transactions_shards_lag_and_epochs_are_there_and_move() {
     }
 
     // A command is known, and every shard takes it.
-    post(&first, "/v1/journeys/greet", "application/toml", "PUT", GREET);
-    post(&first, "/v1/journeys/greet/publish", "application/json", "POST", "");
+    greet(&first);
     let epoch = wait_metric(&deployment, &first, "wayfarer_control_epoch", |n| n > 0.0);
     wait_metric(&deployment, &first, "wayfarer_shard_epoch", |n| n >= all * epoch);
 
     // An event is a transaction of more than a head.
-    post(&first, "/v1/track", "application/json", "POST", r#"{"type":"track","userId":"u","event":"Start"}"#);
+    send(&first, "POST", "/v1/track", "application/json", r#"{"type":"track","userId":"u","event":"Start"}"#);
     wait_metric(&deployment, &first, "wayfarer_sends_total", |n| n == 1.0);
     wait_metric(&deployment, &first, "wayfarer_transaction_records_total", |n| n > records + all);
     // Everything is read, and that is counted rather than said.

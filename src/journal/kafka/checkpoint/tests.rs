@@ -4,6 +4,7 @@ use std::io::{self, Cursor, Write};
 
 use super::file::{Header, Reader, VERSION, Writer};
 use super::*;
+use crate::journal::record::Head;
 use crate::model::Timestamp;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -214,6 +215,17 @@ fn what_is_newer_replaces_and_deletes_and_the_next_checkpoint_has_both() {
     assert_eq!(of(all(&mut written, &Latest::default())), ["a1", "b9", "d4"]);
     let left = fs::read_dir(place.path()).expect("it is there").count();
     assert_eq!(left, 1, "nothing is left that was written aside");
+}
+
+#[test]
+fn a_checkpoint_says_which_topics_of_events_its_shard_knows() {
+    use crate::journal::kafka::{codec, inputs::Inputs};
+    let known = Inputs::decode(3, b"web\n7 app").expect("it is in the form");
+    let mut head = Vec::new();
+    codec::put_head(&Head { seq: 5, ..Head::default() }, "shop-1-0", Some(&known), &mut head);
+    let (_place, path) = directory(&[]);
+    write(&path, &Header { head, ..header() }, None, &Latest::default()).expect("there is room");
+    assert_eq!(codec::inputs(3, base(&path).head()), Ok(Some(known)));
 }
 
 #[test]

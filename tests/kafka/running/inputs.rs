@@ -1,0 +1,63 @@
+//! Several topics of events: all are read, each from where it was, in whatever order they are configured.
+
+use wayfarer::journal::kafka::client::{Append, Appender, Out};
+use wayfarer::journal::kafka::partition::Partitioner;
+
+use super::{greet, send, wait_greeted, wait_ready};
+use crate::instances::deployment::{Deployment, SHARDS};
+use crate::scene::{PATIENCE, Scene};
+
+/// Appends bytes to a topic where the events of `user` are.
+fn append(of: &Deployment, topic: &str, user: &str, value: &[u8]) {
+    let appender = Appender::new(&of.scene.settings()).expect("an appender");
+    let partition = i32::from(Partitioner::Murmur2.partition(user.as_bytes(), SHARDS));
+    let topic = of.topic(topic);
+    let record = Out { partition, key: Some(user.as_bytes()), value: Some(value) };
+    let answers = appender.append(&[Append { topic: &topic, record, headers: &[] }], PATIENCE);
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+}
+
+fn start(of: &Deployment, topic: &str, user: &str) {
+    append(of, topic, user, format!(r#"{{"type":"track","userId":"{user}","event":"Start"}}"#).as_bytes());
+}
+
+#[test]
+fn events_of_every_topic_are_decided_once_whatever_the_order_of_the_topics() {
+    let two = [("TOPICS__EVENTS", "{prefix}events,{prefix}app")];
+    let mut deployment = Deployment::on(Scene::shared(), 2, &two);
+    let mut instance = deployment.start("a");
+    wait_ready(&deployment, &instance, 200, "true");
+    greet(&instance);
+    start(&deployment, "events", "u1");
+    start(&deployment, "app", "u2");
+    send(
+        &instance,
+        "POST",
+        "/v1/track",
+        "application/json",
+        r#"{"type":"track","userId":"u3","event":"Start"}"#,
+    );
+    append(&deployment, "app", "u4", b"{\"poison\":");
+    wait_greeted(&deployment, &["u1", "u2", "u3"]);
+    instance.kill();
+    start(&deployment, "app", "u5");
+
+    // A further one comes before the one that is known: it keeps its number and its place.
+    deployment.change(&[("TOPICS__EVENTS", "{prefix}events,{prefix}new,{prefix}app")]);
+    start(&deployment, "new", "u6");
+    let mut instance = deployment.start("a");
+    wait_ready(&deployment, &instance, 200, "true");
+    start(&deployment, "app", "u7");
+    wait_greeted(&deployment, &["u1", "u2", "u3", "u5", "u6", "u7"]);
+    let letters: Vec<Vec<u8>> = deployment.read("rejects").into_iter().map(|seen| seen.value).collect();
+    assert_eq!(letters, [b"{\"poison\":"]);
+    instance.lives();
+
+    // Another anchor would be read from the positions of the first.
+    instance.kill();
+    deployment.change(&[("TOPICS__EVENTS", "{prefix}app,{prefix}events")]);
+    let mut instance = deployment.start("a");
+    let ended = crate::instances::wait_for("it ends", || deployment.said(), || instance.ended());
+    assert_eq!(ended.code(), Some(i32::from(wayfarer::cli::exit::INCOMPATIBLE)), "{}", instance.said());
+    assert!(instance.said().contains("which has to stay the first"), "{}", instance.said());
+}
