@@ -171,7 +171,7 @@ fn intake(c: &mut Criterion) {
     let mut group = c.benchmark_group("10,000 events of 443 bytes");
     group.throughput(Throughput::Elements(10_000)).sample_size(20);
     let records: Vec<_> =
-        (0..10_000).map(|n| Append { shard: n % 4, kind: Kind::Event, bytes: &event }).collect();
+        (0..10_000).map(|n| Append { shard: n % 4, kind: Kind::Event, user: None, bytes: &event }).collect();
     group.bench_function("accept in one batch, one fsync", |b| {
         let place = tempdir().expect("a directory");
         let log = Embedded::open(place.path(), options()).expect("the journal opens");

@@ -160,7 +160,12 @@ fn move_users(options: &KafkaOptions, users: u64, of: u64) {
     for some in moved.chunks(COMMIT) {
         let appends: Vec<Append<'_>> = some
             .iter()
-            .map(|(shard, event)| Append { shard: *shard, kind: Kind::Event, bytes: event.as_bytes() })
+            .map(|(shard, event)| Append {
+                shard: *shard,
+                kind: Kind::Event,
+                user: None,
+                bytes: event.as_bytes(),
+            })
             .collect();
         log.append(log.now(), &appends).expect("they are accepted");
     }

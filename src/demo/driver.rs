@@ -195,7 +195,12 @@ impl World {
             .collect();
         let appends: Vec<Append<'_>> = appends
             .iter()
-            .map(|(shard, text)| Append { shard: *shard, kind: Kind::ListRow, bytes: text.as_bytes() })
+            .map(|(shard, text)| Append {
+                shard: *shard,
+                kind: Kind::ListRow,
+                user: None,
+                bytes: text.as_bytes(),
+            })
             .collect();
         self.log.append(self.now, &appends)?;
         self.traffic.rows += rows.len() as u64;
@@ -256,7 +261,12 @@ impl World {
             let starts = std::iter::once(0).chain(ends.iter().map(|&(_, end)| end));
             let appends: Vec<Append<'_>> = starts
                 .zip(&ends)
-                .map(|(start, &(shard, end))| Append { shard, kind: Kind::Event, bytes: &bytes[start..end] })
+                .map(|(start, &(shard, end))| Append {
+                    shard,
+                    kind: Kind::Event,
+                    user: None,
+                    bytes: &bytes[start..end],
+                })
                 .collect();
             self.log.append(at, &appends)?;
             self.traffic.accepted += appends.len() as u64;

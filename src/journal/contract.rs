@@ -93,7 +93,7 @@ pub fn check<B: Bench>(mut bench: impl FnMut() -> B) {
 }
 
 fn event(shard: Shard, bytes: &str) -> Append<'_> {
-    Append { shard, kind: Kind::Event, bytes: bytes.as_bytes() }
+    Append { shard, kind: Kind::Event, user: None, bytes: bytes.as_bytes() }
 }
 
 fn accept<L: Log>(log: &L, at: i64, shard: Shard, texts: &[&str]) -> Vec<u64> {
@@ -258,7 +258,7 @@ fn starts_at_committed<B: Bench>(bench: &mut B) {
 
 fn lists_apart<B: Bench>(bench: &mut B) {
     let log = bench.create();
-    let row = |bytes| Append { shard: 1, kind: Kind::ListRow, bytes };
+    let row = |bytes| Append { shard: 1, kind: Kind::ListRow, user: None, bytes };
     let records = [row(b"r0".as_slice()), event(1, "e0"), row(b"r1"), row(b"r2")];
     let offsets = log.append(Timestamp(10), &records).expect("accepted").offsets;
     let mut worker = started(bench, &log, &[1]);
@@ -532,7 +532,7 @@ fn commit_acknowledges<B: Bench>(bench: &mut B) {
 fn refused_whole<B: Bench>(bench: &mut B) {
     let log = bench.create();
     let long = vec![b'x'; RECORD_BYTES_MAX + 1];
-    let too_long = Append { shard: 0, kind: Kind::Event, bytes: &long };
+    let too_long = Append { shard: 0, kind: Kind::Event, user: None, bytes: &long };
     let refused = log.append(Timestamp(10), &[event(0, "fine"), too_long]);
     assert!(matches!(refused, Err(IntakeError::TooLong { index: 1, .. })), "{refused:?}");
     let refused = log.append(Timestamp(10), &[event(0, "fine"), event(SHARDS, "lost")]);

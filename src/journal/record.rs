@@ -192,6 +192,8 @@ pub struct Append<'a> {
     pub shard: Shard,
     /// What it is.
     pub kind: Kind,
+    /// Whom it is about, if that is known: the key where records have keys. Nothing is decided by it.
+    pub user: Option<&'a str>,
     /// What was received; at most [`super::RECORD_BYTES_MAX`].
     pub bytes: &'a [u8],
 }

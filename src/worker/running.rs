@@ -225,6 +225,11 @@ impl<L: Log> Running<L> {
         Ok(applied.number != number)
     }
 
+    /// A record about a user.
+    fn append_of<'a>(&self, user: &'a str, kind: Kind, bytes: &'a [u8]) -> Append<'a> {
+        Append { shard: self.shard_of(user), kind, user: Some(user), bytes }
+    }
+
     /// Appends a list's rows; where they lie, by shard.
     fn append_rows(
         &self,
@@ -233,12 +238,10 @@ impl<L: Log> Running<L> {
     ) -> Result<Vec<(u64, u64)>, CommandError> {
         let mut ranges = vec![None::<(u64, u64)>; usize::from(self.shards)];
         for some in rows.chunks(ROWS_AT_ONCE) {
-            let records: Vec<(u16, Vec<u8>)> =
-                some.iter().map(|(user, fields)| (self.shard_of(user), row(journey, user, fields))).collect();
-            let appends: Vec<Append<'_>> = records
-                .iter()
-                .map(|(shard, bytes)| Append { shard: *shard, kind: Kind::ListRow, bytes })
-                .collect();
+            let records: Vec<(&str, Vec<u8>)> =
+                some.iter().map(|(user, fields)| (user.as_str(), row(journey, user, fields))).collect();
+            let appends: Vec<Append<'_>> =
+                records.iter().map(|(user, bytes)| self.append_of(user, Kind::ListRow, bytes)).collect();
             let appended = self.log.append(clock::wall(), &appends).map_err(|e| unavailable(&e))?;
             for (record, offset) in appends.iter().zip(appended.offsets) {
                 let range = ranges[usize::from(record.shard)].get_or_insert((offset, offset));
@@ -360,7 +363,7 @@ impl<L: Log> Service for Running<L> {
     fn accept(&self, records: Vec<Accepted>) -> Result<(), Unavailable> {
         let appends: Vec<Append<'_>> = records
             .iter()
-            .map(|r| Append { shard: self.shard_of(&r.user), kind: kind_of(r.kind), bytes: &r.bytes })
+            .map(|record| self.append_of(&record.user, kind_of(record.kind), &record.bytes))
             .collect();
         self.append(&appends).map(drop)
     }

@@ -1,5 +1,6 @@
 //! Where events come from besides the API: a file, which is its own log, and the standard input.
 
+use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -211,11 +212,19 @@ pub(super) fn read_input(
             }
         }
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        let records: Vec<Append<'_>> = starts
+        let lines: Vec<(&[u8], Option<Cow<'_, str>>)> = starts
             .zip(&ends)
             .map(|(start, &end)| {
                 let bytes = &arena[start..end];
-                Append { shard: shard_of_line(bytes, &shard_of), kind: Kind::Event, bytes }
+                (bytes, ingest::decode(bytes).ok().map(|event| event.user))
+            })
+            .collect();
+        let records: Vec<Append<'_>> = lines
+            .iter()
+            .map(|(bytes, user)| {
+                let user = user.as_deref();
+                let shard = user.map_or(SHARD_OF_NOBODY, &shard_of);
+                Append { shard, kind: Kind::Event, user, bytes }
             })
             .collect();
         while let Err(error) = append(&records) {

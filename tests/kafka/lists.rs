@@ -17,6 +17,7 @@ fn rows_of_two_shards_are_read_in_turns() {
     let row = |n: u64| Append {
         shard: u16::try_from(n % 2).expect("one of two"),
         kind: Kind::ListRow,
+        user: None,
         bytes: texts[n as usize].as_bytes(),
     };
     let rows: Vec<Append<'_>> = (0..ROWS).map(row).collect();

@@ -37,7 +37,7 @@ fn begin<L: Log>(world: &mut World<L>, users: &[String]) {
             .map(|user| format!(r#"{{"journey":"vips","user":"{user}","properties":{{}}}}"#).into_bytes())
             .collect();
         let records: Vec<Append<'_>> =
-            rows.iter().map(|bytes| Append { shard, kind: Kind::ListRow, bytes }).collect();
+            rows.iter().map(|bytes| Append { shard, kind: Kind::ListRow, user: None, bytes }).collect();
         let appended = world.log.append(world.now, &records).expect("rows are accepted");
         let first = appended.offsets.first().copied().unwrap_or(0);
         ranges.push((first, first + rows.len() as u64));

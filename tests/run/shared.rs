@@ -173,7 +173,8 @@ fn a_gained_shard_is_restored_beside_the_others_and_its_first_act_is_a_commit() 
     assert!(turn(&mut cycle).acknowledged);
     log.assign(1, member);
     log.assign(2, member);
-    log.append(START, &[Append { shard: 0, kind: Kind::Event, bytes: b"none" }]).expect("it is accepted");
+    log.append(START, &[Append { shard: 0, kind: Kind::Event, user: None, bytes: b"none" }])
+        .expect("it is accepted");
     assert_eq!((turn(&mut cycle).read, open(&cycle), cycle.restoring()), (1, vec![0], 2));
     let job = cycle.next_restoring().expect("two shards were gained");
     let mut restored = Vec::new();

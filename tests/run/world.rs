@@ -114,7 +114,9 @@ impl<L: Log> World<L> {
 
     pub(crate) fn accept(&mut self, kind: Kind, user: &str, bytes: &[u8]) {
         let shard = shard_of(user, self.log.shard_count());
-        self.log.append(self.now, &[Append { shard, kind, bytes }]).expect("it is accepted");
+        self.log
+            .append(self.now, &[Append { shard, kind, user: Some(user), bytes }])
+            .expect("it is accepted");
     }
 
     pub(crate) fn turn(&mut self) -> Turn {

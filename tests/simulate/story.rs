@@ -140,7 +140,8 @@ impl Simulation {
     fn record(&mut self, now: Timestamp, kind: Kind, user: &str, json: &Json) -> Compared {
         let log = &self.cluster.log;
         let (shard, bytes) = (shard_of(user, log.shard_count()), json.to_string());
-        log.append(now, &[Append { shard, kind, bytes: bytes.as_bytes() }]).map_err(|e| e.to_string())?;
+        log.append(now, &[Append { shard, kind, user: Some(user), bytes: bytes.as_bytes() }])
+            .map_err(|e| e.to_string())?;
         Ok(())
     }
 

@@ -94,7 +94,7 @@ fn embedded_keeps_the_contract() {
 }
 
 fn append(log: &Embedded, at: i64, text: &str) -> Result<Appended, IntakeError> {
-    log.append(Timestamp(at), &[Append { shard: 0, kind: Kind::Event, bytes: text.as_bytes() }])
+    log.append(Timestamp(at), &[Append { shard: 0, kind: Kind::Event, user: None, bytes: text.as_bytes() }])
 }
 
 fn commit(worker: &mut EmbeddedWorker, at: i64, seq: u64, next: u64) -> Result<(), CommitError> {
@@ -372,8 +372,10 @@ fn a_record_longer_than_a_chunk_and_many_chunks_are_read_back() {
     let place = tempfile::tempdir().unwrap();
     let log = open(place.path());
     let texts: Vec<String> = (0..40usize).map(|n| format!("{n}-").repeat(10_000 * (n % 4) + 1)).collect();
-    let records: Vec<_> =
-        texts.iter().map(|t| Append { shard: 0, kind: Kind::Event, bytes: t.as_bytes() }).collect();
+    let records: Vec<_> = texts
+        .iter()
+        .map(|t| Append { shard: 0, kind: Kind::Event, user: None, bytes: t.as_bytes() })
+        .collect();
     assert_eq!(log.append(Timestamp(1), &records).unwrap().offsets, (0..40).collect::<Vec<u64>>());
     assert_eq!(holds(&log).0, texts);
     for from in [0, 1, 17, 39] {

@@ -67,7 +67,11 @@ impl Intake for Kafka {
             .zip(&headers)
             .map(|(record, headers)| client::Append {
                 topic: topic(shared, record.kind),
-                record: Out { partition: i32::from(record.shard), key: None, value: Some(record.bytes) },
+                record: Out {
+                    partition: i32::from(record.shard),
+                    key: record.user.map(str::as_bytes),
+                    value: Some(record.bytes),
+                },
                 headers: if record.kind == Kind::Event { &[] } else { headers },
             })
             .collect();

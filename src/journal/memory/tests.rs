@@ -110,7 +110,7 @@ fn started(log: &Memory) -> MemoryWorker {
 }
 
 fn append(log: &Memory, text: &str) -> Result<Appended, IntakeError> {
-    log.append(Timestamp(1), &[Append { shard: 0, kind: Kind::Event, bytes: text.as_bytes() }])
+    log.append(Timestamp(1), &[Append { shard: 0, kind: Kind::Event, user: None, bytes: text.as_bytes() }])
 }
 
 #[test]

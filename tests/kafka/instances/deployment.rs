@@ -37,6 +37,7 @@ pub struct Deployment {
 pub struct Seen {
     pub partition: i32,
     pub offset: i64,
+    pub key: Option<Vec<u8>>,
     pub value: Vec<u8>,
 }
 
@@ -216,6 +217,7 @@ impl Deployment {
             seen.extend(batch.iter().map(|it| Seen {
                 partition: it.partition(),
                 offset: it.offset(),
+                key: it.key().map(<[u8]>::to_vec),
                 value: it.value().unwrap_or_default().to_vec(),
             }));
             let at = reader.positions(&partitions).expect("they are assigned");

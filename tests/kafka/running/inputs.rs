@@ -5,6 +5,7 @@ use wayfarer::journal::kafka::partition::Partitioner;
 
 use super::{greet, send, wait_greeted, wait_ready};
 use crate::instances::deployment::{Deployment, SHARDS};
+use crate::instances::instance::Instance;
 use crate::scene::{PATIENCE, Scene};
 
 /// Appends bytes to a topic where the events of `user` are.
@@ -17,8 +18,35 @@ fn append(of: &Deployment, topic: &str, user: &str, value: &[u8]) {
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 }
 
+fn event(user: &str) -> String {
+    format!(r#"{{"type":"track","userId":"{user}","event":"Start"}}"#)
+}
+
 fn start(of: &Deployment, topic: &str, user: &str) {
-    append(of, topic, user, format!(r#"{{"type":"track","userId":"{user}","event":"Start"}}"#).as_bytes());
+    append(of, topic, user, event(user).as_bytes());
+}
+
+fn track(instance: &Instance, user: &str) {
+    send(instance, "POST", "/v1/track", "application/json", &event(user));
+}
+
+#[test]
+fn an_event_accepted_over_http_lies_where_a_producer_would_have_put_its_user_and_under_that_key() {
+    let deployment = Deployment::new(1);
+    let instance = deployment.start("a");
+    wait_ready(&deployment, &instance, 200, "true");
+    for user in ["u1", "u2", "u3"] {
+        track(&instance, user);
+    }
+    let seen = deployment.read("events");
+    let mut keys: Vec<&[u8]> = seen.iter().filter_map(|it| it.key.as_deref()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, [b"u1", b"u2", b"u3"]);
+    for it in &seen {
+        let key = it.key.as_deref().expect("all have one");
+        assert_eq!(it.partition, i32::from(Partitioner::Murmur2.partition(key, SHARDS)));
+        assert!(it.value.windows(key.len()).any(|part| part == key), "the key is another event's");
+    }
 }
 
 #[test]
@@ -30,13 +58,7 @@ fn events_of_every_topic_are_decided_once_whatever_the_order_of_the_topics() {
     greet(&instance);
     start(&deployment, "events", "u1");
     start(&deployment, "app", "u2");
-    send(
-        &instance,
-        "POST",
-        "/v1/track",
-        "application/json",
-        r#"{"type":"track","userId":"u3","event":"Start"}"#,
-    );
+    track(&instance, "u3");
     append(&deployment, "app", "u4", b"{\"poison\":");
     wait_greeted(&deployment, &["u1", "u2", "u3"]);
     instance.kill();
