@@ -104,6 +104,28 @@ fn a_paused_partition_gives_nothing_and_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_partition_that_was_paused_resumed_and_left_is_read_when_it_comes_again() {
+    let scene = Scene::shared();
+    let topic = scene.topic("left", 1, &[]);
+    scene.commit(&topic, 0, &["a0", "a1"]);
+    let one = [Partition::new(topic.as_str(), 0)];
+    let reader = scene.reader(Isolation::Committed);
+    for _ in 0..2 {
+        reader.assign(&[(one[0].clone(), 0)]).expect("it is free");
+        let mut batch = Messages::new();
+        until("a0", || {
+            let polled = reader.poll(&mut batch, 1, SOON, &mut |_, _| {});
+            polled.expect("nothing is wrong");
+            batch.iter().next().map(|message| assert_eq!(text(message.value()), "a0"))
+        });
+        reader.pause(&one).expect("it is ours");
+        // What librdkafka has paused stays so, over assignments.
+        reader.resume(&one).expect("it is ours");
+        reader.unassign(&one).expect("it is ours");
+    }
+}
+
+#[test]
 fn offsets_are_listed_by_either_isolation_while_a_transaction_is_open() {
     let scene = Scene::shared();
     let topic = scene.topic("listed", 2, &[]);
