@@ -225,7 +225,7 @@ impl World {
     fn stop(&mut self, j: usize) {
         self.rule("G11");
         let stopped = self.journeys[j].dialect.stopped;
-        self.journeys[j].stopped_at = self.now;
+        self.journeys[j].stopped_at = self.said();
         self.enter_state(j, stopped);
         self.drain(j);
         for row in std::mem::take(&mut self.journeys[j].rows) {
@@ -250,7 +250,7 @@ impl World {
     pub(crate) fn refresh(&mut self, j: usize) {
         let open = self.entry_open(j);
         if open && !self.journeys[j].was_open {
-            self.journeys[j].opening = self.now;
+            self.journeys[j].opening = self.said();
         }
         let shuts = std::mem::replace(&mut self.journeys[j].was_open, open) && !open;
         if shuts {

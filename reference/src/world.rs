@@ -206,6 +206,8 @@ pub struct World {
     /// The shard of everybody, if this is one shard alone.
     only: Option<u16>,
     pub(crate) now: Timestamp,
+    /// When the command that is being done was given, if not now.
+    pub(crate) given: Option<Timestamp>,
     /// All dates up to here have taken effect.
     dates_until: Timestamp,
     pub(crate) journeys: Vec<Journey>,
@@ -261,6 +263,7 @@ impl World {
             shards: shards.max(1),
             only: None,
             now: Timestamp::MIN,
+            given: None,
             dates_until: Timestamp::MIN,
             journeys: Vec::new(),
             users: BTreeMap::new(),
@@ -287,6 +290,22 @@ impl World {
     #[must_use]
     pub fn of_shard(shard: u16, shards: u16) -> Self {
         Self { only: Some(shard), ..Self::new(shards) }
+    }
+
+    /// Does a command that was given at `given`, and that is taken at `taken`: a shard that is behind takes it
+    /// before records that were there when it was given. From when on entry is open, or a journey stopped, is said
+    /// by the command; what it does to those inside happens now.
+    pub fn command<T>(&mut self, given: Timestamp, taken: Timestamp, what: impl FnOnce(&mut Self) -> T) -> T {
+        self.before(taken);
+        self.given = Some(given);
+        let done = what(self);
+        self.given = None;
+        done
+    }
+
+    /// The time of the command that is being done, or of what happens by itself.
+    pub(crate) fn said(&self) -> Timestamp {
+        self.given.unwrap_or(self.now)
     }
 
     /// Lets time pass: every timer with a deadline up to and including `now` fires, and every date takes

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
+use wayfarer::model::Timestamp;
 use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
 
 use super::cycle;
@@ -66,6 +67,7 @@ pub fn judge(of: &Evidence) -> Verdict {
     for shard in 0..of.shards {
         judge_shard(of, shard, &mut verdict);
     }
+    strays(of, &mut verdict.findings);
     keys(of, &mut verdict.findings);
     letters(of, &mut verdict.findings);
     verdict
@@ -115,20 +117,28 @@ fn judge_shard(of: &Evidence, shard: u16, verdict: &mut Verdict) {
     let (sends, transitions, refusals) = model.effects();
     let found = &mut verdict.findings;
     verdict.sends += compare("send", shard, &of.sends, sends, send, found);
-    // Movements and refusals lie in the partition of the worker: whose they are, the user says.
-    let users: BTreeSet<&str> = transitions.iter().map(|it| &*it.user).collect();
-    let own = of.transitions.iter().filter(|it| user_of(it).is_some_and(|user| users.contains(&*user)));
-    let own: Vec<Record> = own.map(|record| Record { partition: shard, ..record.clone() }).collect();
-    verdict.transitions += compare("movement", shard, &own, transitions, movement, found);
-    let users: BTreeSet<&str> = refusals.iter().map(|it| &*it.user).collect();
-    let own = of.refusals.iter().filter(|it| user_of(it).is_some_and(|user| users.contains(&*user)));
-    let own: Vec<Record> = own.map(|record| Record { partition: shard, ..record.clone() }).collect();
-    verdict.refusals += compare("refusal", shard, &own, refusals, refusal, found);
+    verdict.transitions +=
+        compare("movement", shard, &of_shard(shard, &of.transitions), transitions, movement, found);
+    verdict.refusals += compare("refusal", shard, &of_shard(shard, &of.refusals), refusals, refusal, found);
 }
 
-fn user_of(record: &Record) -> Option<String> {
-    let json: Json = serde_json::from_slice(&record.value).ok()?;
-    json["user"].as_str().map(str::to_owned)
+/// What lies in the partitions of workers and is a shard's, in the order of its commits: it moves between workers.
+fn of_shard(shard: u16, all: &[Record]) -> Vec<Record> {
+    let own = all.iter().filter_map(|record| Some((record.origin?, record)));
+    let mut own: Vec<_> = own.filter(|(origin, _)| origin.shard == shard).collect();
+    own.sort_by_key(|(origin, record)| (origin.seq, record.partition, record.offset));
+    own.into_iter().map(|(_, record)| Record { partition: shard, ..record.clone() }).collect()
+}
+
+/// Every movement and every refusal is part of a commit.
+fn strays(of: &Evidence, findings: &mut Vec<Finding>) {
+    for (kind, all) in [("movement", &of.transitions), ("refusal", &of.refusals)] {
+        let none = |it: &&Record| it.origin.is_none_or(|origin| origin.shard >= of.shards);
+        for Record { partition, offset, .. } in all.iter().filter(none) {
+            let which = format!("{kind} at offset {offset} of partition {partition} is of no shard's commit");
+            findings.push(Finding { what: What::Wrong, which });
+        }
+    }
 }
 
 /// Compares lines of one kind of a shard, each user's in their order; how many were compared.
@@ -223,13 +233,21 @@ fn letters(of: &Evidence, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What a send is, but for its key, which names the enrollment by a number of the engine's own, and its times: a
-/// cycle does not say when a record was taken whose log was ahead of the clock by some milliseconds.
+/// What a send is, but for its key, which names the enrollment by a number of the engine's own.
 fn send(it: &SendRecord) -> (String, String) {
     let variables: BTreeMap<&String, &Json> = it.variables.iter().collect();
     let line = format!(
-        "{} v{} {} by {} {:?} {} r{} {variables:?}",
-        it.journey, it.version, it.node, it.channel, it.provider, it.content, it.revision
+        "{} {} v{} {} by {} {:?} {} r{} {variables:?}, due {}, expires {}",
+        it.at,
+        it.journey,
+        it.version,
+        it.node,
+        it.channel,
+        it.provider,
+        it.content,
+        it.revision,
+        it.due,
+        maybe(it.expires)
     );
     (it.user.clone(), line)
 }
@@ -237,9 +255,22 @@ fn send(it: &SendRecord) -> (String, String) {
 fn movement(it: &TransitionRecord) -> (String, String) {
     // Of those who have left, a conversion has no node to tell.
     let node = if it.what == "converted" { None } else { it.node.as_deref() };
-    (it.user.clone(), format!("{} v{} {} {node:?} {:?}", it.journey, it.version, it.what, it.detail))
+    let line = format!(
+        "{} {} v{} {} {node:?} {:?}, until {}",
+        it.at,
+        it.journey,
+        it.version,
+        it.what,
+        it.detail,
+        maybe(it.until)
+    );
+    (it.user.clone(), line)
 }
 
 fn refusal(it: &RefusalRecord) -> (String, String) {
-    (it.user.clone(), format!("{} {} {}", it.journey, it.reason, it.state))
+    (it.user.clone(), format!("{} {} {} {}", it.at, it.journey, it.reason, it.state))
+}
+
+fn maybe(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "never".to_owned(), |at| at.to_string())
 }

@@ -31,6 +31,8 @@ pub struct Record {
     pub at: i64,
     /// What the header `wayfarer-kind` says; 0 without it.
     pub kind: u8,
+    /// The commit that a movement or a refusal is part of, if its key says one: workers share its partition.
+    pub origin: Option<Origin>,
     /// Its value; empty if it is a tombstone.
     pub value: Vec<u8>,
 }
@@ -113,13 +115,13 @@ impl Place {
             all.cycles.push((origin, record.value));
             Ok(())
         })?;
-        for (key, into) in [
-            ("sends", &mut all.sends),
-            ("transitions", &mut all.transitions),
-            ("refusals", &mut all.refusals),
-        ] {
-            self.each(key, self.shards, &mut |record, _, _| {
-                into.push(record);
+        self.each("sends", self.shards, &mut |record, _, _| {
+            all.sends.push(record);
+            Ok(())
+        })?;
+        for (key, into) in [("transitions", &mut all.transitions), ("refusals", &mut all.refusals)] {
+            self.each(key, self.shards, &mut |record, key, _| {
+                into.push(Record { origin: cycle::origin(key), ..record });
                 Ok(())
             })?;
         }
@@ -134,7 +136,13 @@ impl Place {
         })?;
         self.each("state", self.shards, &mut |record, key, _| {
             if key == HEAD_KEY {
-                // A format of one byte, then the number of the commit.
+                // A format of one byte, then the number of the commit. The second format names further topics.
+                if record.value.first() == Some(&2) {
+                    let shard = record.partition;
+                    return Err(Error(format!(
+                        "shard {shard} has read several topics of events; one is what is verified here"
+                    )));
+                }
                 let seq = record.value.get(1..9).and_then(|bytes| bytes.try_into().ok());
                 let seq = seq.map(u64::from_be_bytes).ok_or_else(|| foreign("state", &record))?;
                 all.heads.insert(record.partition, seq);
@@ -167,6 +175,7 @@ impl Place {
                         Timestamp::None => 0,
                     },
                     kind: text(KIND_HEADER).and_then(|code| code.parse().ok()).unwrap_or(0),
+                    origin: None,
                     value: message.value().unwrap_or_default().to_vec(),
                 };
                 each(record, message.key().unwrap_or_default(), letter)?;

@@ -29,8 +29,6 @@ pub struct Model<'a> {
     of: &'a Evidence,
     shard: u16,
     world: World,
-    /// The times of the logs, which never go back.
-    last: [i64; 4],
     definitions: BTreeMap<String, Definition>,
     /// Records that are dead letters, by log and offset.
     letters: BTreeSet<(u8, u64)>,
@@ -51,17 +49,7 @@ impl<'a> Model<'a> {
         let letters = own.filter_map(|letter| Some((log(&letter.topic)? as u8, letter.offset))).collect();
         let world = World::of_shard(shard, of.shards);
         let definitions = BTreeMap::new();
-        Self {
-            of,
-            shard,
-            world,
-            last: [i64::MIN; 4],
-            definitions,
-            letters,
-            next: [0; 4],
-            untaken: Vec::new(),
-            wrong: Vec::new(),
-        }
+        Self { of, shard, world, definitions, letters, next: [0; 4], untaken: Vec::new(), wrong: Vec::new() }
     }
 
     /// What has left it by now.
@@ -125,9 +113,7 @@ impl<'a> Model<'a> {
         else {
             return;
         };
-        let last = &mut self.last[usize::from(log)];
-        *last = record.at.max(*last);
-        let at = Timestamp(at.unwrap_or(*last));
+        let at = Timestamp(at.unwrap_or(record.at));
         if self.letters.contains(&(log, offset)) {
             return self.world.before(at);
         }
@@ -179,9 +165,9 @@ impl<'a> Model<'a> {
     fn epoch(&mut self, at: Timestamp, number: u64) {
         let of: &'a Evidence = self.of;
         let record = number.checked_sub(1).and_then(|offset| of.control.get(&(0, offset)));
-        let told = record.and_then(|record| serde_json::from_slice::<Json>(&record.value).ok());
+        let told = record.and_then(|it| Some((it.at, serde_json::from_slice::<Json>(&it.value).ok()?)));
         let done = match told {
-            Some(told) => self.command(at, &told["record"]),
+            Some((given, told)) => self.command((Timestamp(given), at), &told["record"]),
             None => Err("no such command is in the control log".to_owned()),
         };
         if let Err(why) = done {
@@ -191,7 +177,8 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn command(&mut self, at: Timestamp, record: &Json) -> Result<(), String> {
+    /// A command that was given at a time, and taken at another.
+    fn command(&mut self, (given, at): (Timestamp, Timestamp), record: &Json) -> Result<(), String> {
         let journey = record["journey"].as_str().unwrap_or_default().to_owned();
         let command = &record["command"];
         let put = ["put", "save_edit"].iter().find_map(|key| command[key].get("definition"));
@@ -199,7 +186,7 @@ impl<'a> Model<'a> {
             return self.put(at, definition);
         }
         if let Some(act) = command.get("act") {
-            return self.act(at, journey, act, record["role"] == "system");
+            return self.act((given, at), journey, act, record["role"] == "system");
         }
         if let Some(selection) = command.get("release") {
             let selection = serde_json::from_value(selection.clone()).map_err(|e| e.to_string())?;
@@ -220,7 +207,13 @@ impl<'a> Model<'a> {
         self.world.put(at, definition)
     }
 
-    fn act(&mut self, at: Timestamp, journey: String, act: &Json, system: bool) -> Result<(), String> {
+    fn act(
+        &mut self,
+        (given, at): (Timestamp, Timestamp),
+        journey: String,
+        act: &Json,
+        system: bool,
+    ) -> Result<(), String> {
         let verb = act["verb"].as_str().unwrap_or_default().to_owned();
         if let (Some(to), Some(from)) = (act["to"].as_str(), self.definitions.get(&journey)) {
             let copy = Definition { id: to.to_owned(), ..from.clone() };
@@ -230,7 +223,8 @@ impl<'a> Model<'a> {
         let selection = act.get("selection").map(|s| serde_json::from_value(s.clone())).transpose();
         let selection = selection.map_err(|e| e.to_string())?.unwrap_or_default();
         let keep_held = act["keep_held"] == true;
-        self.world.act(at, &Command { journey, verb, selection, keep_held, system })
+        let command = Command { journey, verb, selection, keep_held, system };
+        self.world.command(given, at, |world| world.act(at, &command))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The verifier is verified: evidence in which nothing is wrong, and the same, spoilt in one place each.
 
 use serde::Serialize;
+use serde_json::Value as Json;
+use wayfarer::model::Timestamp;
 
 use super::compare::{What, judge};
 use super::cycle::{Origin, Step};
@@ -15,7 +17,7 @@ const JOURNEY: &str = r#"{"id":"hi","dialect":"clevertap","zone":"UTC","entry":{
     "content":{"c":{"text":"x"}}}"#;
 
 fn record(partition: u16, offset: u64, at: i64, value: impl Into<Vec<u8>>) -> Record {
-    Record { partition, offset, at, kind: 0, value: value.into() }
+    Record { partition, offset, at, kind: 0, origin: None, value: value.into() }
 }
 
 fn command(id: u64, command: &str) -> String {
@@ -53,6 +55,19 @@ fn lines<T: Serialize>(of: &[T], shard: u16) -> Vec<Record> {
     of.iter().zip(0..).map(|(it, offset)| record(shard, offset, NINE, line(it))).collect()
 }
 
+/// What a shard has told by its last commit, by one worker before another: the second has the lower partition.
+fn moved(of: Vec<Record>, shard: u16) -> Vec<Record> {
+    let half = of.len() / 2;
+    let place = |(n, record): (usize, Record)| {
+        let second = n >= half;
+        let origin = Some(Origin { shard, seq: 1 + u64::from(second) });
+        Record { origin, partition: u16::from(!second), ..record }
+    };
+    let mut all: Vec<Record> = of.into_iter().enumerate().map(place).collect();
+    all.sort_by_key(|record| (record.partition, record.offset));
+    all
+}
+
 /// Two shards; a user in each, poison in the first.
 fn evidence() -> Evidence {
     let names = ["events", "lists", "receipts", "internal"].map(|key| format!("t.{key}"));
@@ -87,7 +102,7 @@ fn evidence() -> Evidence {
             let steps = own.flat_map(|(_, bytes)| super::cycle::steps(bytes).expect("they are steps"));
             steps.for_each(|step| model.step(&step));
             let (sends, transitions, _) = model.effects();
-            (lines(sends, shard), lines(transitions, 0))
+            (lines(sends, shard), moved(lines(transitions, 0), shard))
         };
         all.sends.extend(sends);
         all.transitions.extend(transitions);
@@ -106,17 +121,20 @@ fn nothing_is_found_where_nothing_is_wrong() {
 #[test]
 fn whatever_is_spoilt_is_found_by_name() {
     type Spoil = fn(&mut Evidence);
-    let spoilt: [(What, &str, Spoil); 13] = [
+    let spoilt: [(What, &str, Spoil); 16] = [
         (What::Lost, "send of \"u0\"", |it| drop(it.sends.remove(0))),
         (What::Doubled, "send of \"u0\"", |it| it.sends.push(it.sends[0].clone())),
         (What::Doubled, "the key", |it| it.sends.push(it.sends[0].clone())),
         (What::Wrong, "send of \"u0\"", |it| edit(&mut it.sends[0], "hello", "other")),
+        (What::Wrong, "send of \"u0\"", |it| later(&mut it.sends[0], "at")),
+        (What::Wrong, "movement of", |it| later(&mut it.transitions[0], "at")),
         (What::Wrong, "another order", |it| {
             let (a, b) = (it.sends[0].value.clone(), it.sends[1].value.clone());
             (it.sends[0].value, it.sends[1].value) = (b, a);
         }),
         (What::Lost, "movement of", |it| drop(it.transitions.pop())),
-        (What::Wrong, "movement of", |it| edit(&mut it.transitions[0], "\"entered\"", "\"held\"")),
+        (What::Wrong, "of no shard's commit", |it| it.transitions[0].origin = None),
+        (What::Wrong, "movement of", |it| edit(&mut it.transitions[0], "\"waiting\"", "\"held\"")),
         (What::Lost, "no commit has taken it", |it| drop(it.cycles.remove(3))),
         (What::Doubled, "commit 1 of shard 0", |it| it.cycles.push(it.cycles[0].clone())),
         (What::Wrong, "not in the changelog", |it| {
@@ -134,6 +152,35 @@ fn whatever_is_spoilt_is_found_by_name() {
         let found = judge(&evidence).findings;
         let named = found.iter().any(|finding| finding.what == what && finding.which.contains(which));
         assert!(named, "{what:?} {which} is not among {found:#?}");
+    }
+}
+
+/// A millisecond later.
+fn later(record: &mut Record, field: &str) {
+    let mut line: Json = serde_json::from_slice(&record.value).expect("lines are JSON");
+    let at: Timestamp = serde_json::from_value(line[field].clone()).expect("it is a time");
+    line[field] = serde_json::to_value(Timestamp(at.0 + 1)).expect("a time is JSON");
+    record.value = serde_json::to_vec(&line).expect("it is JSON");
+}
+
+#[test]
+fn a_journey_that_a_shard_opens_before_it_has_read_on_is_open_from_when_that_was_commanded() {
+    for (behind_ms, entered) in [(0, 1), (1, 1), (2, 0), (1_000, 0)] {
+        // It was published at nine; the shard, which is behind, takes that before an event from before nine.
+        let mut all = evidence();
+        let event = NINE + 1 - behind_ms;
+        all.inputs[0].get_mut(&(1, 0)).expect("u1 comes").at = event;
+        let steps = [
+            Step::Epoch { at: event - 1, number: 1 },
+            Step::Epoch { at: event - 1, number: 2 },
+            Step::Records { log: 0, first: 0, last: 0, at: None },
+        ];
+        let mut model = Model::new(&all, 1);
+        steps.iter().for_each(|step| model.step(step));
+        let (sends, _, refusals) = model.effects();
+        let reasons: Vec<&str> = refusals.iter().map(|refusal| &*refusal.reason).collect();
+        let refused = if entered == 1 { vec![] } else { vec!["before_opening"] };
+        assert_eq!((sends.len(), reasons), (entered, refused), "{behind_ms} ms behind");
     }
 }
 
