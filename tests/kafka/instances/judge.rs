@@ -1,13 +1,13 @@
-//! What must be there, by what a read_committed client reads and by the forms of the wire; the engine is not
-//! asked, except for its counts, which must agree.
+//! What must be there, by what a read_committed client reads. The verifier makes every decision anew, in the order
+//! that the owners of the shards have committed; what only a bystander knows is judged here: that all that was
+//! accepted was read, that whatever was answered holds from then on, and that every instance shows the same counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::thread;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use wayfarer::journal::kafka::partition::Partitioner;
 use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
 use wayfarer_load::verify::compare;
 use wayfarer_load::verify::evidence::Place;
@@ -62,7 +62,6 @@ struct Evidence {
     transitions: Vec<At<TransitionRecord>>,
     /// How often each user entered each journey.
     entered: BTreeMap<Who, u64>,
-    refused: BTreeMap<Who, u64>,
     refusals: Vec<At<RefusalRecord>>,
 }
 
@@ -80,14 +79,11 @@ impl Evidence {
         }
         let transitions = read::<TransitionRecord>(of, "transitions");
         let refusals = read::<RefusalRecord>(of, "refusals");
-        let (mut entered, mut refused) = (BTreeMap::new(), BTreeMap::new());
+        let mut entered = BTreeMap::new();
         for at in transitions.iter().filter(|at| at.is.what == "entered") {
             *entered.entry(who(&at.is.journey, &at.is.user)).or_default() += 1;
         }
-        for at in &refusals {
-            *refused.entry(who(&at.is.journey, &at.is.user)).or_default() += 1;
-        }
-        Self { events, poison, sends: read(of, "sends"), transitions, entered, refused, refusals }
+        Self { events, poison, sends: read(of, "sends"), transitions, entered, refusals }
     }
 }
 
@@ -154,26 +150,18 @@ pub fn judge(of: &Deployment, fleet: &Fleet, given: &[Given], accepted: &Accepte
     finds_what_is_wrong(&by_journey, evidence);
 }
 
-/// What the verifier says, which makes every decision anew. Nothing is doubled, and all input was taken; whatever
-/// else it finds is told and not judged, since a timer within milliseconds of a command may fall to either side of
-/// it: cycles do not say when a record was taken whose log was ahead of the clock.
+/// What the verifier says, which makes every decision anew, to the millisecond.
 fn verified(of: &Deployment) {
     let place = Place { servers: of.scene.servers().to_owned(), prefix: of.topic(""), shards: SHARDS };
     let found = compare::judge(&place.read().expect("the broker answers"));
-    let told: Vec<String> = found.findings.iter().take(10).map(ToString::to_string).collect();
-    let (sends, count) = (found.sends, found.findings.len());
-    let _ = writeln!(io::stderr(), "verified: {sends} sends, {count} findings: {told:#?}");
-    let judged = |it: &&compare::Finding| {
-        it.what == compare::What::Doubled || it.which.contains("no commit has taken it")
-    };
-    let wrong: Vec<_> = found.findings.iter().filter(judged).collect();
-    assert!(wrong.is_empty() && sends > 0, "{wrong:#?}");
+    let some: Vec<String> = found.findings.iter().take(20).map(ToString::to_string).collect();
+    assert!(found.findings.is_empty(), "{} findings: {some:#?}\n{}", found.findings.len(), of.said());
+    assert!(found.sends > 0, "nothing was compared");
 }
 
 /// What is wrong, in sentences.
 fn verdict(by_journey: &BTreeMap<&str, Vec<&Given>>, evidence: &Evidence, told: &mut Told) -> Vec<String> {
     let mut wrong = Vec::new();
-    sends(evidence, &mut wrong);
     for (journey, given) in by_journey {
         entries(journey, given, evidence, told, &mut wrong);
         movements(journey, given, evidence, &mut wrong);
@@ -187,49 +175,33 @@ fn finds_what_is_wrong(by_journey: &BTreeMap<&str, Vec<&Given>>, mut evidence: E
         let wrong = verdict(by_journey, evidence, &mut Told::default());
         assert!(wrong.iter().any(|sentence| sentence.contains(says)), "not found is {what}: {wrong:?}");
     };
-    let of_ct = |at: &At<SendRecord>| at.is.journey == LASTING[0];
-    let place = evidence.sends.iter().position(of_ct).expect("something was sent");
-    let first = evidence.sends.remove(place);
-    finds(&evidence, "a send that is lost", "got");
-    let again = At { is: first.is.clone(), ..first };
-    evidence.sends.insert(place, first);
-    evidence.sends.push(again);
-    finds(&evidence, "a send that is there twice", "its key was there before");
-    evidence.sends.pop();
-    let (who, _) = evidence.entered.pop_first().expect("somebody entered");
-    finds(&evidence, "somebody who is lost", "got");
-    evidence.entered.insert(who.clone(), 2);
-    finds(&evidence, "somebody who entered twice", "entered twice");
-    evidence.entered.insert(who, 1);
+    let entered = std::mem::take(&mut evidence.entered);
+    finds(&evidence, "that nobody entered", "qualified while entry was open");
+    evidence.entered = entered;
     let stopped = by_journey.values().flatten().find(|given| ["stop", "abort"].contains(&given.verb));
     let stopped = stopped.expect("a journey was stopped");
-    let late = evidence.sends.iter_mut().rfind(|at| of_ct(at)).expect("something was sent");
+    let of_ct = |at: &&mut At<SendRecord>| at.is.journey == LASTING[0];
+    let late = evidence.sends.iter_mut().rfind(of_ct).expect("something was sent");
     stopped.journey.clone_into(&mut late.is.journey);
     late.offset = stopped.after.sends[late.partition];
     finds(&evidence, "a send of a journey that was stopped", "under a gate");
 }
 
-/// I1: everybody entered once or was refused once, as the gate surely was.
+/// I1: whoever came while the gate was surely open entered, and nobody did while it was surely shut.
 fn entries(journey: &str, given: &[&Given], evidence: &Evidence, told: &mut Told, wrong: &mut Vec<String>) {
     let open = spans(given, |verb| gates(verb).0);
     let shut = spans(given, |verb| !gates(verb).0);
     for (user, events) in &evidence.events {
-        let who = who(journey, user);
-        let count = |of: &BTreeMap<Who, u64>| of.get(&who).copied().unwrap_or(0);
-        let (entered, refused) = (count(&evidence.entered), count(&evidence.refused));
-        let mut must = |is: bool, what: &str| {
-            if !is {
-                wrong.push(format!("{journey} {user} of {events:?} {what}: {entered} and {refused}"));
-            }
-        };
-        must(entered <= 1, "entered twice");
         // Who was sent twice, since nobody knew of the first, may have been judged twice.
         let [event] = events[..] else { continue };
+        let entered = evidence.entered.get(&who(journey, user)).copied().unwrap_or(0);
+        let mut must = |is: bool, what: &str| {
+            if !is {
+                wrong.push(format!("{journey} {user} of {events:?} {what}: {entered}"));
+            }
+        };
         if event.1 < given[0].before.events[event.0] {
             must(entered == 0, "entered before the journey was there");
-        }
-        if event.1 >= given[0].after.events[event.0] {
-            must(entered + refused == 1, "entered or was refused, once");
         }
         if open.iter().any(|(from, to)| within(event, &from.events, to.map(|to| &to.decided))) {
             must(entered == 1, "qualified while entry was open");
@@ -261,32 +233,6 @@ fn movements(journey: &str, given: &[&Given], evidence: &Evidence, wrong: &mut V
         let here = (at.partition, at.offset);
         if held.iter().any(|(from, to)| within(here, &from.sends, to.map(|to| &to.sends))) {
             wrong.push(format!("under a gate whose shutting was answered: {:?}", at.is));
-        }
-    }
-}
-
-/// I2, I4: no key twice; who entered got both sends in their order, in the shard that a producer would say.
-fn sends(evidence: &Evidence, wrong: &mut Vec<String>) {
-    let (mut keys, mut by_user) = (BTreeSet::new(), BTreeMap::<Who, Vec<&str>>::new());
-    for at in &evidence.sends {
-        if !keys.insert(&at.is.key) {
-            wrong.push(format!("its key was there before: {:?}", at.is));
-        }
-        if at.partition != usize::from(Partitioner::Murmur2.partition(at.is.user.as_bytes(), SHARDS)) {
-            wrong.push(format!("from the partition {}: {:?}", at.partition, at.is));
-        }
-        by_user.entry(who(&at.is.journey, &at.is.user)).or_default().push(&at.is.node);
-    }
-    const BOTH: [&str; 2] = ["hello", "again"];
-    for (who, nodes) in &by_user {
-        let right = BOTH.starts_with(nodes) && evidence.entered.contains_key(who);
-        if !right {
-            wrong.push(format!("{who:?} got {nodes:?}"));
-        }
-    }
-    for who in evidence.entered.keys().filter(|(journey, _)| LASTING.contains(&&**journey)) {
-        if by_user.get(who).is_none_or(|nodes| nodes.len() < BOTH.len()) {
-            wrong.push(format!("{who:?} got {:?} only", by_user.get(who)));
         }
     }
 }
