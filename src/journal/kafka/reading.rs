@@ -15,8 +15,6 @@ use crate::journal::record::Shard;
 
 /// How long an open transaction of a former owner is waited for before it is ended.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
-/// How often it is tried to end it: as it should be, and as one that hangs.
-const END_TRIES: u32 = 2;
 /// How often it is asked whether it has ended.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 /// How many records are taken at once.
@@ -85,26 +83,20 @@ impl<'a> Reading<'a> {
 
     /// Waits until everything before `end` is committed or aborted.
     fn settle(&self, shard: Shard, end: i64, known: Option<&[u8]>) -> Result<(), JournalError> {
-        let (began, mut tried) = (Instant::now(), 0);
+        let (began, mut tried) = (Instant::now(), false);
         if let Some((told, _)) = &self.told {
             told.undecided(self.shared.clock.now());
         }
+        let head = self.latest.get(codec::HEAD_KEY).or(known);
         while self.edge(Edge::Latest, Isolation::Committed)? < end {
-            if tried < END_TRIES && began.elapsed() > PATIENCE * (tried + 1) {
-                tried += 1;
-                let head = self.latest.get(codec::HEAD_KEY).or(known);
-                self.shared.end_left_open(shard, &self.state, head, tried == END_TRIES)?;
+            if !tried && began.elapsed() > PATIENCE {
+                tried = true;
+                self.shared.end_left_open(shard, &self.state, head)?;
             }
             // The brokers end what nobody does after its time-out. What is open for longer hangs: the other shards
             // do not wait for it, and it is tried again after them.
-            let limit = 2 * self.shared.options.transaction_timeout;
-            if began.elapsed() > limit {
-                let cause = format!(
-                    "a transaction in {} is open for more than {limit:?}, and the brokers do not end it; \
-                     kafka-transactions.sh find-hanging tells which it is, and abort ends it",
-                    self.state
-                );
-                return Err(JournalError::Storage { doing: "load a shard", cause });
+            if began.elapsed() > 2 * self.shared.options.transaction_timeout {
+                return Err(self.shared.hanging(shard, &self.state, head)?);
             }
             self.pause(ASK_EVERY)?;
         }
