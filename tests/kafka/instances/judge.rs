@@ -8,6 +8,7 @@ use std::thread;
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use wayfarer::journal::kafka::partition::Partitioner;
 use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
 use wayfarer_load::verify::compare;
 use wayfarer_load::verify::evidence::Place;
@@ -162,6 +163,7 @@ fn verified(of: &Deployment) {
 /// What is wrong, in sentences.
 fn verdict(by_journey: &BTreeMap<&str, Vec<&Given>>, evidence: &Evidence, told: &mut Told) -> Vec<String> {
     let mut wrong = Vec::new();
+    places(evidence, &mut wrong);
     for (journey, given) in by_journey {
         entries(journey, given, evidence, told, &mut wrong);
         movements(journey, given, evidence, &mut wrong);
@@ -175,6 +177,11 @@ fn finds_what_is_wrong(by_journey: &BTreeMap<&str, Vec<&Given>>, mut evidence: E
         let wrong = verdict(by_journey, evidence, &mut Told::default());
         assert!(wrong.iter().any(|sentence| sentence.contains(says)), "not found is {what}: {wrong:?}");
     };
+    let (user, events) = evidence.events.pop_first().expect("somebody came");
+    let elsewhere = events.iter().map(|(partition, offset)| ((partition + 1) % usize::from(SHARDS), *offset));
+    evidence.events.insert(user.clone(), elsewhere.collect());
+    finds(&evidence, "an event in another's partition", "belongs into the partition");
+    evidence.events.insert(user, events);
     let entered = std::mem::take(&mut evidence.entered);
     finds(&evidence, "that nobody entered", "qualified while entry was open");
     evidence.entered = entered;
@@ -185,6 +192,16 @@ fn finds_what_is_wrong(by_journey: &BTreeMap<&str, Vec<&Given>>, mut evidence: E
     stopped.journey.clone_into(&mut late.is.journey);
     late.offset = stopped.after.sends[late.partition];
     finds(&evidence, "a send of a journey that was stopped", "under a gate");
+}
+
+/// Whatever came over HTTP lies where any producer of the field would have put it.
+fn places(evidence: &Evidence, wrong: &mut Vec<String>) {
+    for (user, events) in &evidence.events {
+        let place = usize::from(Partitioner::Murmur2.partition(user.as_bytes(), SHARDS));
+        if events.iter().any(|(partition, _)| *partition != place) {
+            wrong.push(format!("{user} of {events:?} belongs into the partition {place}"));
+        }
+    }
 }
 
 /// I1: whoever came while the gate was surely open entered, and nobody did while it was surely shut.
