@@ -37,6 +37,7 @@ pub(super) fn open(args: &RunArgs, settings: &Settings) -> Result<Kafka, Ended> 
         );
         return Err((exit::FILE, message));
     }
+    client::memory::keep_freed();
     // Before the first call that could hang.
     guard().map_err(|error| {
         (exit::JOURNAL, format!("calls into the Kafka client cannot be watched: {error}"))

@@ -3,14 +3,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use wayfarer::ingest::decode;
 use wayfarer::journal::kafka::client::{
-    Consumer, Edge, Isolation, Membership, Messages, Out, Partition, Producer, Rebalance, SentOffset,
+    self, Consumer, Edge, Isolation, Membership, Messages, Out, Partition, Producer, Rebalance, SentOffset,
     Settings,
 };
 
@@ -55,11 +55,13 @@ pub fn run(shape: &Path) -> Result<()> {
     let text = std::fs::read(shape).map_err(cannot(doing()))?;
     let shape: Shape =
         serde_json::from_slice(&text).map_err(|error| Error(format!("cannot {}: {error}", doing())))?;
+    client::memory::keep_freed();
     let (shape, stop) = (Arc::new(shape), Arc::new(AtomicBool::new(false)));
+    let start = Arc::new(Start::default());
     let threads: Vec<_> = (0..shape.threads)
         .map(|number| {
-            let (shape, stop) = (Arc::clone(&shape), Arc::clone(&stop));
-            thread::spawn(move || Loop::new(&shape, number)?.go_on(&stop))
+            let (shape, stop, start) = (Arc::clone(&shape), Arc::clone(&stop), Arc::clone(&start));
+            thread::spawn(move || Loop::new(&shape, number)?.go_on(&start, &stop))
         })
         .collect();
     for thread in threads {
@@ -69,8 +71,21 @@ pub fn run(shape: &Path) -> Result<()> {
     Ok(())
 }
 
+/// How long the group must have stood still before the loop begins.
+const SETTLED: Duration = Duration::from_millis(1500);
+
 /// As long as what says where a line comes from.
 const LINE_KEY: &[u8] = &[0; 17];
+/// What heads and statistics are like: numbers.
+const OTHER: &[u8] = &[3, 0, 0, 7, 1, 0, 0, 250, 9, 81, 4, 33];
+
+/// How many partitions all threads have, and since when: they begin together, since nothing is undone here when the
+/// group divides its partitions anew.
+#[derive(Default)]
+struct Start {
+    assigned: AtomicUsize,
+    threads: AtomicUsize,
+}
 
 struct Loop<'a> {
     shape: &'a Shape,
@@ -94,11 +109,13 @@ struct Records {
 }
 
 impl Records {
-    fn push(&mut self, partition: i32, prefix: u8, key: &[u8], value: usize) {
+    /// Of that many bytes of what came in, over and over: as hard to compress as a journey's lines.
+    fn push(&mut self, partition: i32, prefix: u8, key: &[u8], (value, like): (usize, &[u8])) {
         self.bytes.push(prefix);
         self.bytes.extend_from_slice(key);
         let key_end = self.bytes.len();
-        self.bytes.resize(key_end + value, b'v');
+        let filler = like.iter().cycle().take(value);
+        self.bytes.extend(filler);
         self.ends.push((partition, key_end, self.bytes.len()));
     }
 
@@ -139,7 +156,38 @@ impl<'a> Loop<'a> {
         })
     }
 
-    fn go_on(mut self, stop: &AtomicBool) -> Result<()> {
+    /// Waits until the group has settled: every thread has partitions, and nothing has moved for a while.
+    fn settle(&mut self, start: &Start) -> Result<()> {
+        let (mut since, mut known, mut own) = (Instant::now(), 0, Vec::new());
+        while since.elapsed() < SETTLED || own.is_empty() {
+            let mut changes = Vec::new();
+            self.consumer.poll(&mut self.messages, 1, Duration::from_millis(20), &mut |_, change| {
+                changes.push(match change {
+                    Rebalance::Assigned(partitions) => (true, partitions.to_vec()),
+                    Rebalance::Revoked(partitions) | Rebalance::Lost(partitions) => {
+                        (false, partitions.to_vec())
+                    }
+                });
+            })?;
+            for (gained, partitions) in changes {
+                let had = own.len();
+                own.retain(|partition| !partitions.contains(partition));
+                own.extend(partitions.into_iter().filter(|_| gained));
+                start.assigned.fetch_add(own.len().wrapping_sub(had), Ordering::Relaxed);
+                start.threads.fetch_add(usize::from(had == 0), Ordering::Relaxed);
+            }
+            let now = start.assigned.load(Ordering::Relaxed);
+            if now != known || start.threads.load(Ordering::Relaxed) < usize::from(self.shape.threads) {
+                (since, known) = (Instant::now(), now);
+            }
+        }
+        let first = self.consumer.offsets(&own, Edge::Earliest, Isolation::Committed, PATIENCE)?;
+        let from: Vec<_> = own.into_iter().zip(first).collect();
+        Ok(self.consumer.start(&from, PATIENCE)?)
+    }
+
+    fn go_on(mut self, start: &Start, stop: &AtomicBool) -> Result<()> {
+        self.settle(start)?;
         while !stop.load(Ordering::Relaxed) {
             let mut read = 0;
             let mut wait = Duration::from_millis(100);
@@ -160,16 +208,10 @@ impl<'a> Loop<'a> {
 
     /// Reads what is there, parses it, and makes its records.
     fn take(&mut self, max: usize, wait: Duration) -> Result<usize> {
-        let mut gained: Vec<Partition> = Vec::new();
-        self.consumer.poll(&mut self.messages, max, wait, &mut |_, change| {
-            if let Rebalance::Assigned(partitions) = change {
-                gained.extend_from_slice(partitions);
-            }
-        })?;
-        if !gained.is_empty() {
-            let first = self.consumer.offsets(&gained, Edge::Earliest, Isolation::Committed, PATIENCE)?;
-            let from: Vec<_> = gained.into_iter().zip(first).collect();
-            self.consumer.start(&from, PATIENCE)?;
+        let mut moved = false;
+        self.consumer.poll(&mut self.messages, max, wait, &mut |_, _| moved = true)?;
+        if moved {
+            return Err(Error("the group has moved partitions in the middle: the race is void".to_owned()));
         }
         for message in self.messages.iter() {
             let bytes = message.value().unwrap_or_default();
@@ -190,7 +232,7 @@ impl<'a> Loop<'a> {
                 while *rest >= 1.0 {
                     *rest -= 1.0;
                     let key = if prefix == b'u' { event.user.as_bytes() } else { LINE_KEY };
-                    self.records.push(partition, prefix, key, size);
+                    self.records.push(partition, prefix, key, (size, bytes));
                 }
             }
         }
@@ -200,7 +242,7 @@ impl<'a> Loop<'a> {
     fn commit(&mut self) -> Result<()> {
         for &partition in &self.touched {
             for other in 0..self.shape.others.round() as u32 {
-                self.records.push(partition, b'h', &other.to_be_bytes(), self.shape.other);
+                self.records.push(partition, b'h', &other.to_be_bytes(), (self.shape.other, OTHER));
             }
         }
         let group = self.consumer.group_metadata()?;

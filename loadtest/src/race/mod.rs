@@ -53,9 +53,6 @@ pub struct Race {
     /// The directory of the job's journey
     #[arg(long, default_value = "loadtest/journeys")]
     journeys: PathBuf,
-    /// Added to Wayfarer's configuration: a file of further settings
-    #[arg(long)]
-    settings: Option<PathBuf>,
     /// Where the ratios go
     #[arg(long, default_value = "target/race.json")]
     out: PathBuf,
@@ -120,12 +117,6 @@ impl Running<'_> {
     }
 
     fn prepare(&self, round: usize) -> Result<Ours> {
-        let extra = match &self.args.settings {
-            Some(path) => {
-                std::fs::read_to_string(path).map_err(cannot(format!("read {}", path.display())))?
-            }
-            None => String::new(),
-        };
         let place = Place {
             program: &self.args.program,
             directory: self.directory,
@@ -133,7 +124,6 @@ impl Running<'_> {
             brokers: &self.args.brokers,
             events: self.events,
             threads: self.args.threads,
-            extra: &extra,
         };
         Ours::prepare(&place, &format!("race-{}-{round}.", self.since), PORT + round as u16)
     }

@@ -34,8 +34,6 @@ pub struct Place<'a> {
     pub events: &'a str,
     /// How many threads.
     pub threads: u16,
-    /// What is added to its configuration.
-    pub extra: &'a str,
 }
 
 /// How long it may take to be ready.
@@ -49,12 +47,12 @@ impl Ours {
     /// It does not start, or does not publish.
     pub fn prepare(place: &Place<'_>, prefix: &str, port: u16) -> Result<Self> {
         let config = place.directory.join(format!("{prefix}toml"));
-        let Place { brokers, events, threads, extra, .. } = place;
+        let Place { brokers, events, threads, .. } = place;
         let group = prefix.trim_end_matches('.');
         let text = format!(
             "[journal]\nkind = \"kafka\"\n[engine]\nworkers = {threads}\n[kafka]\nbrokers = [\"{brokers}\"]\n\
              group = \"{group}\"\ninstance = \"one\"\n[topics]\nprefix = \"{prefix}\"\nevents = [\"{events}\"]\n\
-             replication = 1\nmin_insync = 1\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"warn\"\n{extra}\n"
+             replication = 1\nmin_insync = 1\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"warn\"\n"
         );
         std::fs::write(&config, text).map_err(cannot(format!("write {}", config.display())))?;
         let ours = Self {

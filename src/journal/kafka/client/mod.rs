@@ -12,7 +12,7 @@
 //! - [`producer`]: transactions that no refused record slips out of. [`out`]: records on their way, with
 //!   back-pressure. [`topics`]: partitions are checked before. [`reports`]: what was delivered.
 //! - [`appender`]: durable or not, and where.
-//! - [`watchdog`]: which call is overdue.
+//! - [`memory`]: what is freed is kept for a while. [`watchdog`]: which call is overdue.
 //! - [`native`]: who owns a client, and its end. [`list`], [`raw`], [`log`]: the seam to C.
 #![allow(unsafe_code, reason = "the one module that calls C")]
 
@@ -23,6 +23,7 @@ pub mod group;
 mod identity;
 mod list;
 mod log;
+pub mod memory;
 pub mod message;
 mod native;
 pub mod offsets;
