@@ -112,7 +112,7 @@ settings! {
         request_timeout: Interval = Interval::from_secs(10),
             Interval::from_secs(1)..=Interval::from_mins(5);
         /// How many bytes each worker reads ahead. They are there only while it lags.
-        prefetch: Size = Size::mib(256), Size::mib(1)..=Size::gib(1);
+        prefetch: Size = Size::mib(48), Size::mib(1)..=Size::gib(1);
         /// A directory for checkpoints of this instance's shards, of this instance alone: after a restart on the
         /// same disk a shard is read from its checkpoint, and of the changelog only what came after it. "" is
         /// none. They are made beside the workers by reading the changelog a second time, and take about its

@@ -77,7 +77,7 @@ const CLIENT: [(&str, &str); 3] =
 /// As measured: a consumer that never waits for a fetch. Memory is bounded by `queued.max.messages.kbytes`.
 const CONSUMER: [(&str, &str); 4] = [
     ("queued.min.messages", "1000000"),
-    ("queued.max.messages.kbytes", "262144"),
+    ("queued.max.messages.kbytes", "49152"),
     // The default of 1000 stops fetching for a second whenever the queue is full.
     ("fetch.queue.backoff.ms", "10"),
     ("fetch.message.max.bytes", "4194304"),
