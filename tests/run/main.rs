@@ -3,6 +3,7 @@
 
 mod world;
 mod cycle;
+mod batches;
 mod place;
 mod load;
 mod kill;

@@ -55,12 +55,18 @@ pub(crate) struct World<L: Log> {
 impl<L: Log> World<L> {
     /// All shards under one worker, restored to their last commits.
     pub(crate) fn open(log: L, now: Timestamp) -> Self {
+        Self::open_with(log, now, |_| {})
+    }
+
+    /// The same with other options than the usual ones.
+    pub(crate) fn open_with(log: L, now: Timestamp, change: impl FnOnce(&mut Options)) -> Self {
         let shards: Vec<u16> = (0..log.shard_count()).collect();
         let worker = log.worker(Assignment::Fixed(&shards)).expect("nobody owns them");
         let mut desk = Desk::new();
         desk.catch_up(&log, &mut |_, _| {}).expect("the control log folds");
         let commands = log.control_end().expect("it can be asked");
-        let options = Options::of(log.shard_count());
+        let mut options = Options::of(log.shard_count());
+        change(&mut options);
         let cycle = Cycle::open(worker, &log, options, &mut |_, _| {}).expect("the shards open");
         Self { log, cycle, desk, now, commands }
     }
