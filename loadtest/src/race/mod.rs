@@ -145,7 +145,8 @@ impl Running<'_> {
         let watch = Watch::new(&self.args.brokers, ours.prefix.trim_end_matches('.'), self.events, ends)?;
         let mut process = ours.start()?;
         let speed = watch.follow(&mut process)?;
-        let (waits, should, commits) = (ours.waiting()?, self.waiting(), ours.commits()?);
+        let should = self.waiting();
+        let (waits, commits) = (ours.waiting(should), ours.commits()?);
         process.end()?;
         if waits == should {
             return Ok((speed, commits));

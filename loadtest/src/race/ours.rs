@@ -38,6 +38,10 @@ pub struct Place<'a> {
 
 /// How long it may take to be ready.
 const READY: Duration = Duration::from_secs(60);
+/// Until when its counts must be shown that it has committed: twenty times its `metrics.publish_interval`.
+const SHOWN: Duration = Duration::from_secs(5);
+/// How often is looked.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 impl Ours {
     /// Makes its topics, and has the journey published: before the first event, since nobody enters by an event that
@@ -105,30 +109,25 @@ impl Ours {
             if ready && shown.is_some_and(|shown| shown["gates"]["entry"] == "open") {
                 return Ok(());
             }
-            std::thread::sleep(Duration::from_millis(50));
+            std::thread::sleep(LOOK_EVERY);
         }
         Err(Error(format!("wayfarer was not ready within {} s", READY.as_secs())))
     }
 
-    /// How many users wait in the journey.
-    ///
-    /// # Errors
-    /// It does not say.
-    pub fn waiting(&self) -> Result<u64> {
+    /// How many users wait in the journey, once that is `expected`; or still, when it should long be shown.
+    #[must_use]
+    pub fn waiting(&self, expected: u64) -> u64 {
         // What is shown is a moment older than what is committed.
-        let until = Instant::now() + Duration::from_secs(3);
-        let mut last = None;
-        while Instant::now() < until {
+        let until = Instant::now() + SHOWN;
+        loop {
             let shown = self.ask("/v1/journeys/cart-abandonment").unwrap_or_default();
-            let versions = shown["versions"].as_array().cloned().unwrap_or_default();
-            let waiting = versions.iter().filter_map(|version| version["waiting"].as_u64()).sum::<u64>();
-            if last == Some(waiting) && waiting > 0 {
-                return Ok(waiting);
+            let versions = shown["versions"].as_array().into_iter().flatten();
+            let waiting = versions.filter_map(|version| version["waiting"].as_u64()).sum();
+            if waiting == expected || Instant::now() >= until {
+                return waiting;
             }
-            last = Some(waiting);
-            std::thread::sleep(Duration::from_millis(600));
+            std::thread::sleep(LOOK_EVERY);
         }
-        last.ok_or_else(|| Error("wayfarer does not say who waits".to_owned()))
     }
 
     /// How often it has committed.
