@@ -155,7 +155,8 @@ settings! {
         prefix: Name = Name::fixed("wayfarer.");
         /// The topics of events, all with the same number of partitions, keyed by user id; [] is one, the
         /// prefix and "events". The first is the anchor: whoever is assigned a partition of it reads that
-        /// partition of every topic.
+        /// partition of every topic. Their records are Segment messages or CloudEvents, mixed
+        /// as they come.
         events: Names = Names::default();
         /// What users are given other than by events: entries by the API, removals, deletions.
         internal: Name = Name::default();

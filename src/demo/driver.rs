@@ -324,7 +324,15 @@ impl World {
             effects.transitions.iter().for_each(|line| part.transitions.push(line));
             effects.refusals.iter().for_each(|line| part.refusals.push(line));
             for (_, offset, code, bytes) in self.rejects.iter().filter(|r| r.0 == number) {
-                part.reject(&Reject { source: Source::Events, offset: *offset, code, bytes });
+                part.reject(&Reject {
+                    source: Source::Events,
+                    offset: *offset,
+                    kind: Some(Kind::Event),
+                    key: None,
+                    code,
+                    length: bytes.len() as u64,
+                    bytes,
+                });
             }
         }
         let began = Instant::now();

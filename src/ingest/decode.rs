@@ -13,7 +13,7 @@
 //! `null` counts as absent everywhere among these keys. A byte order mark before the message is skipped.
 
 use std::borrow::Cow;
-use std::str;
+use std::{fmt, str};
 
 use super::limits::{EVENT_BYTES_MAX, MESSAGE_ID_BYTES_MAX, NAME_BYTES_MAX, USER_BYTES_MAX};
 use super::scan::{Key, Kind, Scanner, unescape};
@@ -281,7 +281,8 @@ impl<'a> Document<'a, '_> {
         };
         // One look at the bytes settles it for nearly every id: printable ASCII without a space.
         let usual = id.len() <= USER_BYTES_MAX && !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic());
-        if usual { Ok(id) } else { allowed_user(key, id, span.start as usize) }
+        let at = span.start;
+        if usual { Ok(id) } else { allowed_user(format_args!("{key} at byte {at}"), id, at as usize) }
     }
 
     fn name(&self) -> Scanned<Cow<'a, str>> {
@@ -345,22 +346,25 @@ impl<'a> Document<'a, '_> {
 }
 
 /// A user id that is long, blank or out of the ordinary: the rules in full.
-fn allowed_user<'a>(key: &str, id: Cow<'a, str>, at: usize) -> Scanned<Cow<'a, str>> {
+pub(super) fn allowed_user<'a>(
+    what: fmt::Arguments<'_>,
+    id: Cow<'a, str>,
+    at: usize,
+) -> Scanned<Cow<'a, str>> {
     if id.len() > USER_BYTES_MAX {
-        return Err(too_long("user_too_long", key, at, id.len(), USER_BYTES_MAX));
+        let message = format!("{what} has {} bytes; at most {USER_BYTES_MAX} are allowed", id.len());
+        return Err(Reject::boxed("user_too_long", at, message));
     }
     if id.trim_start().is_empty() {
-        let message =
-            format!("{key} at byte {at} is blank; it must be a string of 1 to {USER_BYTES_MAX} bytes");
+        let message = format!("{what} is blank; it must be a string of 1 to {USER_BYTES_MAX} bytes");
         return Err(Reject::boxed("user_blank", at, message));
     }
     match id.chars().find(|c| c.is_control()) {
         None => Ok(id),
         Some(control) => {
             let code = u32::from(control);
-            let message = format!(
-                "{key} at byte {at} holds the control character U+{code:04X}; none is allowed in an id"
-            );
+            let message =
+                format!("{what} holds the control character U+{code:04X}; none is allowed in an id");
             Err(Reject::boxed("user_control_character", at, message))
         }
     }
@@ -378,10 +382,10 @@ fn wrong_kind(code: &'static str, key: &str, span: Span, kind: Kind, allowed: &s
 }
 
 /// A text for a sentence: quoted, and cut after 40 characters.
-struct Shortened<'a>(&'a str);
+pub(super) struct Shortened<'a>(pub(super) &'a str);
 
-impl std::fmt::Debug for Shortened<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Shortened<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.char_indices().nth(40) {
             None => write!(f, "{:?}", self.0),
             Some((cut, _)) => write!(f, "{:?}…", &self.0[..cut]),

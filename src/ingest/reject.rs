@@ -15,7 +15,7 @@ pub struct Reject {
 
 impl Reject {
     /// Every code there is, in the order in which a message is looked at; a counter may be kept for each.
-    pub const CODES: [&'static str; 34] = [
+    pub const CODES: [&'static str; 39] = [
         "empty",
         "too_large",
         "invalid_utf8",
@@ -50,6 +50,11 @@ impl Reject {
         "csv_columns",
         "csv_quote",
         "csv_timestamp",
+        "ce_envelope",
+        "ce_missing",
+        "ce_version",
+        "ce_not_string",
+        "ce_content_type",
     ];
 
     #[cold]

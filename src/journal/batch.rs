@@ -12,6 +12,9 @@ use crate::model::Timestamp;
 pub trait Held: fmt::Debug + Send {
     /// The bytes of the record with this number.
     fn bytes(&self, number: usize) -> &[u8];
+
+    /// Its key, if it has one.
+    fn key(&self, number: usize) -> Option<&[u8]>;
 }
 
 /// Where the bytes of a record are.
@@ -40,6 +43,8 @@ pub struct Batch {
     arena: Vec<u8>,
     held: Vec<Box<dyn Held>>,
     index: Vec<Entry>,
+    /// The keys of records in the arena, by number, ascending: start and length.
+    keys: Vec<(usize, usize, u32)>,
     gained: Vec<Shard>,
     lost: Vec<Shard>,
 }
@@ -69,6 +74,20 @@ impl Batch {
         self.index.get(number).map(|entry| self.record(entry))
     }
 
+    /// The key under which the record with this number stands in its log, if it has one. Asked for apart, since
+    /// only a dead letter needs it.
+    #[must_use]
+    pub fn key(&self, number: usize) -> Option<&[u8]> {
+        match self.index.get(number)?.place {
+            Place::Held(held, number) => self.held[held as usize].key(number as usize),
+            Place::Arena(..) => {
+                let at = self.keys.binary_search_by_key(&number, |(of, ..)| *of).ok()?;
+                let (_, start, length) = self.keys[at];
+                Some(&self.arena[start..start + length as usize])
+            }
+        }
+    }
+
     /// The records, in order.
     pub fn records(&self) -> impl ExactSizeIterator<Item = Record<'_>> {
         self.index.iter().map(|entry| self.record(entry))
@@ -92,6 +111,7 @@ impl Batch {
         self.arena.clear();
         self.held.clear();
         self.index.clear();
+        self.keys.clear();
         self.gained.clear();
         self.lost.clear();
     }
@@ -102,6 +122,16 @@ impl Batch {
         let place = Place::Arena(self.arena.len(), length);
         self.arena.extend_from_slice(record.bytes);
         self.put(&record, place);
+    }
+
+    /// Appends a record that stands in its log under a key. For those who implement [`super::Journal`].
+    pub fn push_keyed(&mut self, record: Record<'_>, key: Option<&[u8]>) {
+        if let Some(key) = key {
+            let length = u32::try_from(key.len()).expect("a record is far below 4 GiB");
+            self.keys.push((self.index.len(), self.arena.len(), length));
+            self.arena.extend_from_slice(key);
+        }
+        self.push(record);
     }
 
     /// Appends a record whose bytes are the ones of that number in what [`Batch::hold`] is given next; those of
@@ -159,6 +189,10 @@ mod tests {
         fn bytes(&self, number: usize) -> &[u8] {
             self.0[number].as_bytes()
         }
+
+        fn key(&self, number: usize) -> Option<&[u8]> {
+            Some(self.0[number].as_bytes()).filter(|key| key.len() == 3)
+        }
     }
 
     #[test]
@@ -177,11 +211,14 @@ mod tests {
             batch.clear();
             batch.push_held(1, &record(1, b""));
             batch.push(record(2, b"copied"));
+            batch.push_keyed(record(3, b"keyed"), Some(b"its key"));
             batch.hold(Box::new(Words(&["zero", "one"])));
-            batch.push_held(0, &record(3, b""));
-            batch.hold(Box::new(Words(&["nil"])));
+            batch.push_held(0, &record(4, b""));
+            batch.hold(Box::new(Words(&["null"])));
             let read: Vec<_> = batch.records().map(|r| (r.offset, r.bytes)).collect();
-            assert_eq!(read, [(1, &b"one"[..]), (2, b"copied"), (3, b"nil")]);
+            assert_eq!(read, [(1, &b"one"[..]), (2, b"copied"), (3, b"keyed"), (4, b"null")]);
+            let keys: Vec<_> = (0..5).map(|n| batch.key(n)).collect();
+            assert_eq!(keys, [Some(&b"one"[..]), None, Some(b"its key"), None, None]);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The transactional log under the shards: what is read, what is committed, and what leaves.
 //!
-//! - [`record`]: the words. [`batch`]: what a poll gave. [`transaction`]: what is committed together.
+//! - [`record`]: the words. [`batch`]: what a poll gave. [`transaction`]: what is committed together. [`reject`]: a
+//!   dead letter.
 //! - [`traits`]: what a journal is. [`contract`]: what that means, as tests that every twin passes.
 //! - [`memory`]: no disk, fails on demand. [`embedded`]: a directory on one machine.
 //! - [`history`]: what is remembered, for a replay.
@@ -30,6 +31,7 @@ pub mod record;
 pub mod batch;
 pub mod pending;
 pub mod counts;
+pub mod reject;
 pub mod transaction;
 pub mod error;
 pub mod traits;
@@ -52,8 +54,9 @@ pub use record::{
     Acknowledged, Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Kind,
     Progress, Record, Shard, Source, Stream, View,
 };
+pub use reject::Reject;
 pub use traits::{
     Again, Assignment, ControlLog, Group, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, OnProgress,
     OnRecord, RECORD_BYTES_MAX, Stored, Streams,
 };
-pub use transaction::{Change, Items, Reject, ShardCommit, Transaction};
+pub use transaction::{Change, Items, ShardCommit, Transaction};

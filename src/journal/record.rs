@@ -29,11 +29,13 @@ pub enum Kind {
     Delete = 7,
     /// A failure that a journey is charged with.
     Failure = 8,
+    /// A user's event as a CloudEvent, with its key and headers before it: a [`crate::model::envelope`].
+    CloudEvent = 9,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Event,
         Self::Entry,
         Self::ListRow,
@@ -42,7 +44,14 @@ impl Kind {
         Self::Remove,
         Self::Delete,
         Self::Failure,
+        Self::CloudEvent,
     ];
+
+    /// Whether it is a user's event, in whatever form.
+    #[must_use]
+    pub const fn is_event(self) -> bool {
+        matches!(self, Self::Event | Self::CloudEvent)
+    }
 
     /// The number by which it is stored.
     #[must_use]
@@ -65,6 +74,7 @@ impl Kind {
         match self {
             Self::ListRow => Source::Lists,
             Self::Event
+            | Self::CloudEvent
             | Self::Entry
             | Self::Receipt
             | Self::Emitted

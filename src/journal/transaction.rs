@@ -3,8 +3,8 @@
 //! Owns: reusable arenas. Promises: no allocation per change or line once they have grown to their usual
 //! size. Never: decides what is right; that is [`super::Journal::commit`]'s part.
 
-use super::error::JournalError;
 use super::record::{Shard, Source, Stream};
+use super::reject::Reject;
 use crate::model::Timestamp;
 
 /// Byte strings one behind the other.
@@ -64,53 +64,6 @@ struct ChangeEntry {
     key_end: usize,
     /// `None`: the key is deleted.
     value_end: Option<usize>,
-}
-
-/// An input that could not be understood, kept with its original bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reject<'a> {
-    /// The log that it was read from.
-    pub source: Source,
-    /// Where it stood.
-    pub offset: u64,
-    /// Why, such as `not_json`; at most 65,535 bytes, what is longer is cut.
-    pub code: &'a str,
-    /// What was received.
-    pub bytes: &'a [u8],
-}
-
-impl<'a> Reject<'a> {
-    /// Appends it as an item of [`Stream::Rejects`].
-    pub fn encode(&self, into: &mut Vec<u8>) {
-        let end = self.code.floor_char_boundary(usize::from(u16::MAX));
-        into.extend_from_slice(&self.source.to_bytes());
-        into.extend_from_slice(&self.offset.to_be_bytes());
-        into.extend_from_slice(&(end as u16).to_be_bytes());
-        into.extend_from_slice(&self.code.as_bytes()[..end]);
-        into.extend_from_slice(self.bytes);
-    }
-
-    /// Reads an item of [`Stream::Rejects`].
-    ///
-    /// # Errors
-    /// [`JournalError::Corrupt`] if it is not one.
-    pub fn decode(item: &'a [u8]) -> Result<Self, JournalError> {
-        Self::parse(item)
-            .ok_or_else(|| JournalError::corrupt("a rejected input", "its header is not readable"))
-    }
-
-    fn parse(item: &'a [u8]) -> Option<Self> {
-        let (source, rest) = item.split_first_chunk::<5>()?;
-        let (offset, rest) = rest.split_first_chunk::<8>()?;
-        let (len, rest) = rest.split_first_chunk::<2>()?;
-        let (code, bytes) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
-        Some(Self {
-            source: Source::from_bytes(*source)?,
-            offset: u64::from_be_bytes(*offset),
-            code: std::str::from_utf8(code).ok()?,
-            bytes,
-        })
-    }
 }
 
 /// One shard's part of a transaction.

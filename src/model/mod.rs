@@ -6,6 +6,7 @@ pub mod time;
 pub mod value;
 pub mod hash;
 pub mod event;
+pub mod envelope;
 pub mod input;
 pub mod wire;
 

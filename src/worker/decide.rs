@@ -1,6 +1,6 @@
 //! A record of a log → what the engine understands, or a reject with its reason.
 //!
-//! Kinds of the accepted log and their JSON: an event is a Segment message; `enter` and `row` are
+//! Kinds of the accepted log and their JSON: an event is a Segment message, or a CloudEvent; `enter` and `row` are
 //! `{"journey", "user", "properties"}`, a receipt `{"kind", "user", "journey", "version", "node"}`, a removal
 //! `{"journey", "user"}`, a deletion `{"user"}`, a failure `{"journey", "user"}`, whose user may be left out.
 
@@ -100,6 +100,12 @@ impl Bad {
     }
 }
 
+impl From<ingest::Reject> for Bad {
+    fn from(reject: ingest::Reject) -> Self {
+        Self { code: reject.code, message: reject.message }
+    }
+}
+
 fn form<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Bad> {
     serde_json::from_slice(bytes).map_err(|e| Bad {
         code: "bad_record",
@@ -113,9 +119,8 @@ fn form<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Bad> {
 /// What makes it a dead letter.
 pub fn decode(kind: Kind, bytes: &[u8]) -> Result<Decoded<'_>, Bad> {
     Ok(match kind {
-        Kind::Event => Decoded::Event(
-            ingest::decode(bytes).map_err(|reject| Bad { code: reject.code, message: reject.message })?,
-        ),
+        Kind::Event => Decoded::Event(ingest::decode(bytes)?),
+        Kind::CloudEvent => Decoded::Event(ingest::cloud_event::decode(bytes)?),
         Kind::Entry | Kind::ListRow => Decoded::Entry(kind, form(bytes)?),
         Kind::Receipt => Decoded::Receipt(form(bytes)?),
         Kind::Remove => Decoded::Remove(form(bytes)?),

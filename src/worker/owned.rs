@@ -10,7 +10,7 @@ use crate::engine::cycle::UNTIMED_SOURCES;
 use crate::engine::restore::Meta;
 use crate::engine::{Effects, Shard, StateSink};
 use crate::journal::record::INPUTS_MAX;
-use crate::journal::{Reject, ShardCommit, Source, Transaction};
+use crate::journal::{Kind, Reject, ShardCommit, Source, Transaction};
 use crate::journey::catalog::{Catalog, PlanIndex};
 use crate::model::Timestamp;
 
@@ -50,8 +50,17 @@ pub(crate) const fn source_of(number: u8) -> Source {
 struct Rejected {
     source: Source,
     offset: u64,
+    kind: Kind,
+    key: Option<Vec<u8>>,
     code: String,
     bytes: Vec<u8>,
+}
+
+/// What was received: under which key, if under one.
+#[derive(Clone, Copy)]
+pub(super) struct Original<'a> {
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) bytes: &'a [u8],
 }
 
 /// A shard, and what it commits besides its state.
@@ -115,9 +124,14 @@ impl Owned {
     }
 
     /// An input is a dead letter.
-    pub(super) fn reject(&mut self, source: Source, offset: u64, bad: &Bad, bytes: &[u8]) {
-        let code = bad.reason();
-        self.rejects.push(Rejected { source, offset, code, bytes: bytes.to_vec() });
+    pub(super) fn reject(
+        &mut self,
+        (source, offset, kind): (Source, u64, Kind),
+        bad: &Bad,
+        original: Original<'_>,
+    ) {
+        let (key, bytes) = (original.key.map(<[u8]>::to_vec), original.bytes.to_vec());
+        self.rejects.push(Rejected { source, offset, kind, key, code: bad.reason(), bytes });
     }
 
     /// An event that arrived then was decided.
@@ -146,8 +160,16 @@ impl Owned {
         self.effects.sends.iter().for_each(|line| part.sends.push(line));
         self.effects.transitions.iter().for_each(|line| part.transitions.push(line));
         self.effects.refusals.iter().for_each(|line| part.refusals.push(line));
-        for Rejected { source, offset, code, bytes } in &self.rejects {
-            part.reject(&Reject { source: *source, offset: *offset, code, bytes });
+        for Rejected { source, offset, kind, key, code, bytes } in &self.rejects {
+            part.reject(&Reject {
+                source: *source,
+                offset: *offset,
+                kind: Some(*kind),
+                key: key.as_deref(),
+                code,
+                length: bytes.len() as u64,
+                bytes,
+            });
         }
         self.lists.write(&mut |key, value| part.put(key, value));
         for file in &self.marks_to_write {

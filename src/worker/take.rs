@@ -10,7 +10,7 @@ use super::cycle::{Cycle, Failure, Turn};
 use super::decide::{self, Bad, Decoded};
 use super::feed::Lines;
 use super::lists::Cursor;
-use super::owned::{LISTS, number_of, source_of};
+use super::owned::{LISTS, Original, number_of, source_of};
 use super::poison::{self, Blame, Panicked, Place};
 use crate::engine::{Body, Input, Outcome, Record, Shard, WARM_MAX};
 use crate::journal::{Batch, Journal, Kind, Source};
@@ -177,7 +177,8 @@ impl<J: Journal> Cycle<J> {
             self.owned[at].mark(piece.file, &piece.mark);
             let place = (source, next - 1, Kind::Event);
             let when = When { at: time, timed: false };
-            self.decide_one(at, when, place, (decoded, bytes), (now, now, spent))?;
+            let original = Original { key: None, bytes };
+            self.decide_one(at, when, place, (decoded, original), (now, now, spent))?;
         }
         Ok(())
     }
@@ -198,24 +199,24 @@ impl<J: Journal> Cycle<J> {
         self.waiting = times.filter(|at| *at > until).min();
         self.taken = until;
         let is_due = |at: Timestamp| (from == Timestamp::MIN || from < at) && at <= until;
-        let mut records = batch.records().filter(|record| is_due(record.appended)).peekable();
+        let due = batch.records().enumerate().filter(|(_, record)| is_due(record.appended));
+        let mut records = due.peekable();
         let mut ahead = Vec::with_capacity(WARM_MAX);
         while let (Ok(()), Some(first)) = (&done, records.next()) {
-            let Some(at) = self.index_of(first.shard, &mut last) else { continue };
+            let Some(at) = self.index_of(first.1.shard, &mut last) else { continue };
             // Taken apart together, so that the shard can bring their users in while the first is decided.
-            let same = std::iter::from_fn(|| records.next_if(|r| r.shard == first.shard));
+            let same = std::iter::from_fn(|| records.next_if(|(_, r)| r.shard == first.1.shard));
             ahead.clear();
-            for record in std::iter::once(first).chain(same).take(WARM_MAX) {
-                ahead.push((
-                    record,
-                    self.take_apart(at, number_of(record.source), record.offset, record.kind, record.bytes),
-                ));
+            for (number, record) in std::iter::once(first).chain(same).take(WARM_MAX) {
+                let source = number_of(record.source);
+                let decoded = self.take_apart(at, source, record.offset, record.kind, record.bytes);
+                ahead.push((number, record, decoded));
             }
-            let users = ahead.iter().filter_map(|(_, decoded)| decoded.as_ref().ok()?.user());
+            let users = ahead.iter().filter_map(|(_, _, decoded)| decoded.as_ref().ok()?.user());
             std::hint::black_box(self.owned[at].shard.warm(users));
             // One look at the clock for all of them.
             let spent = started.elapsed();
-            for (record, decoded) in &ahead {
+            for (number, record, decoded) in &ahead {
                 let source = number_of(record.source);
                 // A record may come again: what lies before the position has been decided.
                 if record.offset < self.owned[at].shard.position(source) {
@@ -225,7 +226,8 @@ impl<J: Journal> Cycle<J> {
                 let place = (source, record.offset, record.kind);
                 let times = (record.appended, now, spent);
                 let when = When { at: record.appended, timed: record.timed };
-                done = self.decide_one(at, when, place, (decoded, record.bytes), times);
+                let original = original(decoded, &batch, *number, record.bytes);
+                done = self.decide_one(at, when, place, (decoded, original), times);
                 if done.is_err() {
                     break;
                 }
@@ -235,20 +237,6 @@ impl<J: Journal> Cycle<J> {
         drop((records, ahead));
         self.batch = batch;
         done
-    }
-
-    /// One record: taken apart, then decided.
-    fn take_one(
-        &mut self,
-        at: usize,
-        when: When,
-        place: (u8, u64, Kind),
-        bytes: &[u8],
-        times: (Timestamp, Timestamp, Duration),
-    ) -> Result<(), Panicked> {
-        let (source, offset, kind) = place;
-        let decoded = self.take_apart(at, source, offset, kind, bytes);
-        self.decide_one(at, when, place, (&decoded, bytes), times)
     }
 
     fn take_apart<'a>(
@@ -271,15 +259,15 @@ impl<J: Journal> Cycle<J> {
         at: usize,
         when: When,
         (source, offset, kind): (u8, u64, Kind),
-        (decoded, bytes): (&Result<Decoded<'_>, Bad>, &[u8]),
+        (decoded, original): (&Result<Decoded<'_>, Bad>, Original<'_>),
         (arrived, now, spent): (Timestamp, Timestamp, Duration),
     ) -> Result<(), Panicked> {
         let blamed;
         let body = match decoded {
             Ok(decoded) => decoded.body(),
             Err(bad) => {
-                self.owned[at].reject(source_of(source), offset, bad, bytes);
-                blamed = self.blamed(at, (source, offset, kind), bad, bytes);
+                self.owned[at].reject((source_of(source), offset, kind), bad, original);
+                blamed = self.blamed(at, (source, offset, kind), bad, original.bytes);
                 blamed.as_ref().map_or(Body::Skip, Blame::body)
             }
         };
@@ -287,7 +275,7 @@ impl<J: Journal> Cycle<J> {
         let outcome = self.feed(at, when.at, Input::Record(record))?;
         self.metrics.counters.timers_fired += outcome.fired as u64;
         self.count(at, kind, decoded, outcome.duplicate);
-        if kind == Kind::Event {
+        if kind.is_event() {
             self.owned[at].arrived(arrived);
             let waited = Duration::from_millis(now.since(arrived).as_millis());
             self.metrics.record(Stage::EventToDecision, waited + spent);
@@ -298,7 +286,7 @@ impl<J: Journal> Cycle<J> {
     fn count(&mut self, at: usize, kind: Kind, decoded: &Result<Decoded<'_>, Bad>, duplicate: bool) {
         let counters = &mut self.metrics.counters;
         match (kind, decoded) {
-            (Kind::Event, decoded) => {
+            (Kind::Event | Kind::CloudEvent, decoded) => {
                 counters.events_read += 1;
                 match decoded {
                     Err(_) => counters.events_rejected += 1,
@@ -393,10 +381,13 @@ impl<J: Journal> Cycle<J> {
         rows: &Batch,
         turn: &mut Turn,
     ) -> Result<(), Panicked> {
-        for row in rows.records().take_while(|row| row.appended <= limit) {
+        for (number, row) in rows.records().enumerate().take_while(|(_, row)| row.appended <= limit) {
             let place = (LISTS, row.offset, Kind::ListRow);
             let when = When { at: row.appended, timed: row.timed };
-            self.take_one(at, when, place, row.bytes, (row.appended, now, Duration::ZERO))?;
+            let decoded = self.take_apart(at, LISTS, row.offset, Kind::ListRow, row.bytes);
+            let original = original(&decoded, rows, number, row.bytes);
+            let times = (row.appended, now, Duration::ZERO);
+            self.decide_one(at, when, place, (&decoded, original), times)?;
             self.owned[at].lists.advance(journey, row.offset + 1);
             turn.rows += 1;
         }
@@ -414,6 +405,16 @@ impl<J: Journal> Cycle<J> {
         *last = Some((shard, at));
         Some(at)
     }
+}
+
+/// What was received: the key of a dead letter only, for nobody else asks for it.
+fn original<'a>(
+    decoded: &Result<Decoded<'_>, Bad>,
+    batch: &'a Batch,
+    number: usize,
+    bytes: &'a [u8],
+) -> Original<'a> {
+    Original { key: if decoded.is_err() { batch.key(number) } else { None }, bytes }
 }
 
 /// The time that may pass without any timer: a line of a file has no append time, and fires nothing that was

@@ -11,9 +11,11 @@ pub mod deployment;
 pub mod instance;
 mod judge;
 mod operator;
-mod replays;
+pub mod replays;
 mod storm;
 mod traffic;
+
+pub use judge::verified;
 
 use std::env;
 use std::io::{self, Write};

@@ -224,7 +224,8 @@ fn letters(of: &Evidence, findings: &mut Vec<Finding>) {
         let place = format!("the dead letter of {}/{} at {}", letter.topic, letter.partition, letter.offset);
         let log = of.names.iter().position(|name| *name == letter.topic);
         let record = log.and_then(|log| of.inputs[log].get(&(letter.partition, letter.offset)));
-        if record.is_none_or(|record| !record.value.starts_with(&letter.value)) {
+        let is = |record: &Record| letter.value.as_ref().is_none_or(|value| record.value.starts_with(value));
+        if !record.is_some_and(is) {
             findings.push(Finding { what: What::Wrong, which: format!("{place} is not what stands there") });
         }
         if !seen.insert((log, letter.partition, letter.offset)) {

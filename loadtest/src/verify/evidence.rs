@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Messages, Settings, Timestamp};
+use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Message, Messages, Settings, Timestamp};
 
+use super::cloud;
 use super::cycle::{self, Origin};
 use crate::error::{Error, Result};
 use crate::topics::{PATIENCE, partitions_of};
@@ -19,6 +20,12 @@ const HEAD_KEY: &[u8] = &[0];
 const KIND_HEADER: &str = "wayfarer-kind";
 /// The headers of a dead letter that say where it stood.
 const LETTER_HEADERS: [&str; 3] = ["wayfarer-topic", "wayfarer-partition", "wayfarer-offset"];
+/// The header that says how long a dead letter was that is cut.
+const LENGTH_HEADER: &str = "wayfarer-length";
+/// The header of a note beside the dead letters that one of them was replayed.
+const NOTE_HEADER: &str = "wayfarer-replayed";
+/// What the header `wayfarer-kind` says of a CloudEvent.
+const CLOUD_EVENT: u8 = 9;
 
 /// A record where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +42,8 @@ pub struct Record {
     pub origin: Option<Origin>,
     /// Its value; empty if it is a tombstone.
     pub value: Vec<u8>,
+    /// If it is a CloudEvent: the Segment message that says the same, as JSON.
+    pub cloud: Option<Vec<u8>>,
 }
 
 /// A dead letter: where it stood, and what it was.
@@ -46,8 +55,8 @@ pub struct Letter {
     pub partition: u16,
     /// The offset.
     pub offset: u64,
-    /// The original bytes.
-    pub value: Vec<u8>,
+    /// The original bytes; `None` if they are cut together with headers that stood before them.
+    pub value: Option<Vec<u8>>,
 }
 
 /// A log that a shard reads, by partition and offset.
@@ -78,8 +87,41 @@ pub struct Evidence {
     pub heads: BTreeMap<u16, u64>,
 }
 
-/// Takes a record, its key, and of a dead letter the texts that say where it stood.
-type Each<'a> = &'a mut dyn FnMut(Record, &[u8], Option<[String; 3]>) -> Result<()>;
+/// What the headers of a dead letter say.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    /// Topic, partition and offset.
+    place: Option<[String; 3]>,
+    /// It is cut.
+    is_cut: bool,
+    /// It is none, but the note that one was replayed.
+    is_note: bool,
+}
+
+impl Said {
+    fn of(message: Message<'_>) -> Self {
+        let text = |name| Some(String::from_utf8_lossy(message.header(name)??).into_owned());
+        let [topic, partition, offset] = LETTER_HEADERS.map(text);
+        Self {
+            place: topic.zip(partition).zip(offset).map(|((t, p), o)| [t, p, o]),
+            is_cut: message.header(LENGTH_HEADER).is_some(),
+            is_note: message.header(NOTE_HEADER).is_some(),
+        }
+    }
+}
+
+/// The Segment message that a record is if it is a CloudEvent.
+fn cloud(message: Message<'_>) -> Option<Vec<u8>> {
+    let headers: Vec<(String, Vec<u8>)> = message
+        .headers()
+        .map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_vec()))
+        .collect();
+    let json = cloud::message(&headers, message.key(), message.value().unwrap_or_default())?;
+    Some(json.to_string().into_bytes())
+}
+
+/// Takes a record, its key, and what the headers say of a dead letter.
+type Each<'a> = &'a mut dyn FnMut(Record, &[u8], Said) -> Result<()>;
 
 /// Where a deployment's topics are.
 #[derive(Clone, Debug)]
@@ -125,13 +167,18 @@ impl Place {
                 Ok(())
             })?;
         }
-        self.each("rejects", self.shards, &mut |record, _, letter| {
+        self.each("rejects", self.shards, &mut |record, _, said| {
+            if said.is_note {
+                return Ok(());
+            }
+            let is_laid = said.is_cut && record.kind == CLOUD_EVENT;
             let read = || {
-                let [topic, partition, offset] = letter?;
+                let [topic, partition, offset] = said.place?;
                 Some((topic, partition.parse().ok()?, offset.parse().ok()?))
             };
             let (topic, partition, offset) = read().ok_or_else(|| foreign("rejects", &record))?;
-            all.letters.push(Letter { topic, partition, offset, value: record.value });
+            let value = if is_laid { None } else { Some(record.value) };
+            all.letters.push(Letter { topic, partition, offset, value });
             Ok(())
         })?;
         self.each("state", self.shards, &mut |record, key, _| {
@@ -165,8 +212,6 @@ impl Place {
             reader.poll(&mut messages, AT_ONCE, POLL, &mut |_, _| {})?;
             for message in messages.iter() {
                 let text = |name| Some(String::from_utf8_lossy(message.header(name)??).into_owned());
-                let [topic, partition, offset] = LETTER_HEADERS.map(text);
-                let letter = topic.zip(partition).zip(offset).map(|((t, p), o)| [t, p, o]);
                 let record = Record {
                     partition: u16::try_from(message.partition()).unwrap_or(u16::MAX),
                     offset: message.offset().unsigned_abs(),
@@ -177,8 +222,9 @@ impl Place {
                     kind: text(KIND_HEADER).and_then(|code| code.parse().ok()).unwrap_or(0),
                     origin: None,
                     value: message.value().unwrap_or_default().to_vec(),
+                    cloud: cloud(message),
                 };
-                each(record, message.key().unwrap_or_default(), letter)?;
+                each(record, message.key().unwrap_or_default(), Said::of(message))?;
             }
             if !messages.is_empty() {
                 heard = Instant::now();

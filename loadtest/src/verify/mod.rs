@@ -3,9 +3,10 @@
 //!
 //! It knows the forms on the wire and the reference, never the engine: what both had wrong it would not see.
 //!
-//! - [`evidence`]: all that lies in the topics, in memory. [`cycle`]: what each commit read.
+//! - [`cloud`]: CloudEvents. [`evidence`]: all that lies in the topics, in memory. [`cycle`]: what each commit read.
 //! - [`model`]: a shard, made anew. [`compare`]: what differs.
 
+pub mod cloud;
 pub mod compare;
 pub mod cycle;
 pub mod evidence;

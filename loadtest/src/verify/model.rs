@@ -128,7 +128,8 @@ impl<'a> Model<'a> {
 
     /// Lets the model hear a record; nothing if it is not of its kind's form.
     fn heard(&mut self, log: u8, record: &Record, at: Timestamp) -> Option<()> {
-        let json: Json = serde_json::from_slice(strip(&record.value)).ok()?;
+        let value = if log == EVENTS { record.cloud.as_ref() } else { None };
+        let json: Json = serde_json::from_slice(strip(value.unwrap_or(&record.value))).ok()?;
         let text = |key: &str| json[key].as_str();
         match (log, record.kind) {
             (EVENTS, _) | (3, 0 | 1) => self.world.event(at, &json),

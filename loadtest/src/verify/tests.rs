@@ -17,7 +17,7 @@ const JOURNEY: &str = r#"{"id":"hi","dialect":"clevertap","zone":"UTC","entry":{
     "content":{"c":{"text":"x"}}}"#;
 
 fn record(partition: u16, offset: u64, at: i64, value: impl Into<Vec<u8>>) -> Record {
-    Record { partition, offset, at, kind: 0, origin: None, value: value.into() }
+    Record { partition, offset, at, kind: 0, origin: None, value: value.into(), cloud: None }
 }
 
 fn command(id: u64, command: &str) -> String {
@@ -85,7 +85,8 @@ fn evidence() -> Evidence {
         all.inputs[0].insert((shard, 0), record(shard, 0, NINE + 10, event));
     }
     all.inputs[0].insert((0, 1), record(0, 1, NINE + 20, "{"));
-    all.letters.push(Letter { topic: "t.events".to_owned(), partition: 0, offset: 1, value: b"{".to_vec() });
+    let value = Some(b"{".to_vec());
+    all.letters.push(Letter { topic: "t.events".to_owned(), partition: 0, offset: 1, value });
     for shard in 0..2 {
         let last = u64::from(shard == 0);
         let first = [Step::Epoch { at: NINE, number: 1 }, Step::Epoch { at: NINE, number: 2 }];
@@ -144,7 +145,7 @@ fn whatever_is_spoilt_is_found_by_name() {
             drop(it.inputs[0].insert((1, 9), record(1, 9, NINE, "{}")));
         }),
         (What::Wrong, "is no dead letter", |it| drop(it.letters.pop())),
-        (What::Wrong, "not what stands there", |it| it.letters[0].value = b"[".to_vec()),
+        (What::Wrong, "not what stands there", |it| it.letters[0].value = Some(b"[".to_vec())),
     ];
     for (what, which, spoil) in spoilt {
         let mut evidence = evidence();

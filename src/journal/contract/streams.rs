@@ -1,10 +1,12 @@
 //! What is promised of what has left the shards, and of looking into them from outside.
 
 use super::{Bench, commit_one, left, started};
-use crate::journal::record::{Source, Stream};
+use crate::journal::record::{Kind, Source, Stream};
+use crate::journal::reject::Reject;
 use crate::journal::traits::{Group, Journal, Streams};
-use crate::journal::transaction::{Reject, Transaction};
+use crate::journal::transaction::Transaction;
 use crate::model::Timestamp;
+use crate::model::envelope::put;
 use crate::model::hash::user_hash;
 
 pub(super) fn streams_in_order<B: Bench>(bench: &mut B) {
@@ -101,14 +103,31 @@ pub(super) fn rejects_keep_bytes<B: Bench>(bench: &mut B) {
     let mut worker = started(bench, &log, &[0]);
     let mut tx = Transaction::new();
     tx.begin(Timestamp(10));
-    let reject = Reject { source: Source::File(7), offset: 99, code: "not_json", bytes: b"{\xff\n\0" };
-    tx.shard(0, 1).reject(&reject);
+    let reject = Reject {
+        source: Source::File(7),
+        offset: 99,
+        kind: Some(Kind::Event),
+        key: Some(b"u"),
+        code: "not_json",
+        length: 4,
+        bytes: b"{\xff\n\0",
+    };
+    let mut envelope = Vec::new();
+    let headers = [("ce_id", Some(&b"1"[..])), ("wayfarer-reason", Some(b"theirs"))];
+    put(Some(b"v"), headers.into_iter(), b"[]", &mut envelope);
+    let length = envelope.len() as u64;
+    let event = Reject { kind: Some(Kind::CloudEvent), key: Some(b"v"), length, bytes: &envelope, ..reject };
+    let cut = Reject { length: 7_000_000, key: None, ..reject };
+    let old = Reject { kind: None, key: None, ..reject };
+    let all = [reject, event, cut, old];
+    let part = tx.shard(0, 1);
+    all.iter().for_each(|reject| part.reject(reject));
     worker.commit(&tx).expect("committed");
     let mut seen = 0;
     log.read_stream(Stream::Rejects, 0, 10, &mut |item| {
-        assert_eq!(Reject::decode(item.bytes), Ok(reject.clone()));
+        assert_eq!(Reject::decode(item.bytes), Ok(all[seen]));
         seen += 1;
     })
     .expect("readable");
-    assert_eq!(seen, 1);
+    assert_eq!(seen, all.len());
 }

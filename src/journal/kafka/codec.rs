@@ -6,11 +6,9 @@
 //!
 //! Whatever bytes somebody else has put there, they are read to a value, to none, or to a sentence.
 
-use super::client::Message;
 use super::inputs::Inputs;
 use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Kind, Shard, Source};
-use crate::journal::transaction::Reject;
 use crate::model::Timestamp;
 
 /// The key of a shard's head among its state records; those of the engine and of the worker are letters.
@@ -173,34 +171,6 @@ pub(super) fn kind(value: &[u8]) -> Option<Kind> {
 pub fn view(value: &[u8]) -> Option<(u64, &[u8])> {
     let (seq, bytes) = value.split_first_chunk::<8>()?;
     Some((u64::from_be_bytes(*seq), bytes))
-}
-
-/// The header that says why a dead letter is one.
-pub(super) const REASON_HEADER: &str = "wayfarer-reason";
-/// The header that names the topic that it was read from.
-pub(super) const TOPIC_HEADER: &str = "wayfarer-topic";
-/// The header that names its partition there: that of the shard.
-pub(super) const PARTITION_HEADER: &str = "wayfarer-partition";
-/// The header that says where it stood.
-pub(super) const OFFSET_HEADER: &str = "wayfarer-offset";
-/// The header with [`Source::to_bytes`], for those who read dead letters back.
-pub(super) const SOURCE_HEADER: &str = "wayfarer-source";
-
-/// A record of the dead-letter topic as an item of [`crate::journal::Stream::Rejects`], laid into `item`.
-pub(super) fn dead_letter<'a>(message: Message<'_>, item: &'a mut Vec<u8>) -> &'a [u8] {
-    let text = |name: &str| {
-        let value = message.header(name).flatten().unwrap_or_default();
-        std::str::from_utf8(value).unwrap_or_default()
-    };
-    let source = message.header(SOURCE_HEADER).flatten().and_then(|bytes| bytes.try_into().ok());
-    let reject = Reject {
-        source: source.and_then(Source::from_bytes).unwrap_or(Source::Events),
-        offset: text(OFFSET_HEADER).parse().unwrap_or_default(),
-        code: text(REASON_HEADER),
-        bytes: message.value().unwrap_or_default(),
-    };
-    reject.encode(item);
-    item
 }
 
 #[cfg(test)]

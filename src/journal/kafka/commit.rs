@@ -5,25 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::{self, GroupMetadata, Out, Producer, SentOffset, TransactionError};
-use super::codec::{
-    HEAD_KEY, Mark, OFFSET_HEADER, Origin, PARTITION_HEADER, REASON_HEADER, SOURCE_HEADER, TOPIC_HEADER,
-    put_head,
-};
+use super::codec::{HEAD_KEY, Mark, Origin, put_head};
 use super::inputs::Inputs;
+use super::letters;
 use super::member::Fences;
 use super::worker::KafkaWorker;
 use super::{ASK_COMMITTED, Shared, storage, tally};
 use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::record::{Committed, Head, Shard, Source, Stream};
-use crate::journal::transaction::{Change, Reject, ShardCommit, Transaction};
+use crate::journal::reject::Reject;
+use crate::journal::transaction::{Change, ShardCommit, Transaction};
 use crate::journal::verify;
 use crate::model::wire;
 
 /// How long to wait before a producer is made anew, if the brokers did not answer.
 const RETRY: Duration = Duration::from_millis(250);
-/// The longest dead letter: a record of the dead-letter topic must fit whatever it carried.
-pub(super) const LETTER_BYTES_MAX: usize = 512 << 10;
 
 /// The producer of a worker, and what is not known of its last transaction.
 #[derive(Debug)]
@@ -261,10 +258,26 @@ fn lay(
     for ((part, origin), head) in tx.parts().iter().zip(&origins).zip(heads) {
         for item in part.items(Stream::Rejects) {
             let reject = Reject::decode(item).expect("a part keeps what it has encoded");
-            letter(shared, to, lane, head, &reject, origin)?;
+            let topic = topic_of(shared, head, reject.source);
+            let place = (topic, head.shard, origin);
+            let rejects = (&*topics.rejects, lane);
+            letters::produce(to, rejects, place, &reject, deadline)?;
         }
     }
     Ok(())
+}
+
+/// The topic that a shard reads as this source.
+fn topic_of<'a>(shared: &'a Shared, of: &'a Positioned, source: Source) -> &'a str {
+    let topics = &shared.options.topics;
+    let further = |number| of.inputs.as_ref().and_then(|inputs| inputs.topic(number));
+    match source {
+        Source::Input(number) => further(number).unwrap_or(&topics.events),
+        Source::Lists => &topics.lists,
+        Source::Receipts => &topics.receipts,
+        Source::Internal => &topics.internal,
+        Source::Events | Source::File(_) => &topics.events,
+    }
 }
 
 fn produce(
@@ -274,38 +287,6 @@ fn produce(
     deadline: Duration,
 ) -> Result<(), client::Error> {
     if out.is_empty() { Ok(()) } else { to.produce(topic, out, deadline) }
-}
-
-/// A dead letter: the original bytes, with position and reason as headers, so that any tool can read them.
-fn letter(
-    shared: &Shared,
-    to: &mut client::Transaction<'_>,
-    lane: i32,
-    from: &Positioned,
-    reject: &Reject<'_>,
-    origin: &[u8],
-) -> Result<(), client::Error> {
-    let topics = &shared.options.topics;
-    let further = |number| from.inputs.as_ref().and_then(|inputs| inputs.topic(number));
-    let topic: &str = match reject.source {
-        Source::Input(number) => further(number).unwrap_or(&topics.events),
-        Source::Lists => &topics.lists,
-        Source::Receipts => &topics.receipts,
-        Source::Internal => &topics.internal,
-        Source::Events | Source::File(_) => &topics.events,
-    };
-    let (offset, partition) = (reject.offset.to_string(), from.shard.to_string());
-    let source = reject.source.to_bytes();
-    let headers = [
-        (REASON_HEADER, reject.code.as_bytes()),
-        (TOPIC_HEADER, topic.as_bytes()),
-        (PARTITION_HEADER, partition.as_bytes()),
-        (OFFSET_HEADER, offset.as_bytes()),
-        (SOURCE_HEADER, &source[..]),
-    ];
-    let bytes = &reject.bytes[..reject.bytes.len().min(LETTER_BYTES_MAX)];
-    let record = Out { partition: lane, key: Some(origin), value: Some(bytes) };
-    to.produce_with(&topics.rejects, record, &headers, None, shared.options.call_timeout)
 }
 
 /// The user of a send's line, for the record's key; none if it is written with escapes, since the key

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::client::{Asker, Consumer, Edge, Partition};
 use super::codec::Mark;
-use super::commit::LETTER_BYTES_MAX;
 use super::ends::settled;
+use super::letters::LETTER_BYTES_MAX;
 use super::owned::logged;
 use super::streams::{give, topic};
 use super::tap::{Inputs, Tap};

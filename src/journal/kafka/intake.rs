@@ -8,15 +8,26 @@ use crate::journal::record::{Append, Appended, IntakeState, Kind, Shard};
 use crate::journal::traits::Intake;
 use crate::journal::verify;
 use crate::model::Timestamp;
+use crate::model::envelope::Envelope;
 
 /// The topic of a kind, by its number among the options.
 fn topic(shared: &Shared, kind: Kind) -> &str {
     let topics = &shared.options.topics;
     match kind {
-        Kind::Event => &topics.events,
+        Kind::Event | Kind::CloudEvent => &topics.events,
         Kind::ListRow => &topics.lists,
         Kind::Receipt => &topics.receipts,
         Kind::Entry | Kind::Emitted | Kind::Remove | Kind::Delete | Kind::Failure => &topics.internal,
+    }
+}
+
+/// The headers of a record, its key and its value: of a CloudEvent those that it came with.
+fn parts<'a>(record: &Append<'a>, kind: &'a str) -> (Vec<Header<'a>>, Option<&'a [u8]>, &'a [u8]) {
+    let key = record.user.map(str::as_bytes);
+    match (record.kind, Envelope::read(record.bytes)) {
+        (Kind::CloudEvent, Some(all)) => (all.headers().collect(), all.key, all.value),
+        (Kind::Event, _) => (Vec::new(), key, record.bytes),
+        _ => (vec![(KIND_HEADER, kind.as_bytes())], key, record.bytes),
     }
 }
 
@@ -60,19 +71,14 @@ impl Intake for Kafka {
         let shared = &self.shared;
         verify::records(records, shared.options.shards)?;
         let kinds: Vec<String> = records.iter().map(|record| record.kind.code().to_string()).collect();
-        let headers: Vec<[Header<'_>; 1]> =
-            kinds.iter().map(|kind| [(KIND_HEADER, kind.as_bytes())]).collect();
+        let parts: Vec<_> = records.iter().zip(&kinds).map(|(record, kind)| parts(record, kind)).collect();
         let wanted: Vec<client::Append<'_>> = records
             .iter()
-            .zip(&headers)
-            .map(|(record, headers)| client::Append {
+            .zip(&parts)
+            .map(|(record, (headers, key, value))| client::Append {
                 topic: topic(shared, record.kind),
-                record: Out {
-                    partition: i32::from(record.shard),
-                    key: record.user.map(str::as_bytes),
-                    value: Some(record.bytes),
-                },
-                headers: if record.kind == Kind::Event { &[] } else { headers },
+                record: Out { partition: i32::from(record.shard), key: *key, value: Some(*value) },
+                headers,
             })
             .collect();
         let appended = append(shared, &wanted)?;

@@ -21,6 +21,8 @@ pub(super) struct Kept {
     /// Whether that is the time that its log has.
     pub(super) timed: bool,
     pub(super) bytes: Vec<u8>,
+    /// Its key, if it has one.
+    pub(super) key: Option<Box<[u8]>>,
 }
 
 /// The records of one shard that wait, by input.
@@ -100,6 +102,7 @@ mod tests {
             appended: Timestamp(at),
             timed: true,
             bytes: Vec::new(),
+            key: None,
         }
     }
 

@@ -40,6 +40,7 @@ mod insist;
 mod intake;
 mod latest;
 mod left_open;
+mod letters;
 mod link;
 mod load;
 mod loads;

@@ -10,6 +10,7 @@ use super::merge::{Kept, Merge};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Kind, Shard, Source};
 use crate::model::Timestamp;
+use crate::model::envelope::{is_cloud_event, put};
 
 /// The logs that are polled by everybody, in the order of [`super::Shared::inputs`]; further topics of events follow.
 const SOURCES: [Source; 3] = [Source::Events, Source::Internal, Source::Receipts];
@@ -185,12 +186,25 @@ pub(super) fn logged(message: Message<'_>) -> Timestamp {
 /// What a record of an input is.
 pub(super) fn kind_of(source: Source, message: Message<'_>) -> Kind {
     match source {
+        // Headers are read of records only that have some.
+        Source::Events | Source::Input(_) if is_cloud_event(message.headers()) => Kind::CloudEvent,
         Source::Events | Source::Input(_) => Kind::Event,
         Source::Receipts => Kind::Receipt,
         Source::Lists => Kind::ListRow,
         // What says no kind is not ours: as an event it is judged by what it contains.
         _ => message.header(codec::KIND_HEADER).flatten().and_then(codec::kind).unwrap_or(Kind::Event),
     }
+}
+
+/// What was received with a record of that kind: its value, or all of it laid into `envelope`.
+pub(super) fn content<'a>(kind: Kind, message: Message<'a>, envelope: &'a mut Vec<u8>) -> &'a [u8] {
+    let value = message.value().unwrap_or_default();
+    if kind != Kind::CloudEvent {
+        return value;
+    }
+    envelope.clear();
+    put(message.key(), message.headers(), value, envelope);
+    envelope
 }
 
 #[cfg(test)]
@@ -222,6 +236,7 @@ mod tests {
             appended: Timestamp(at),
             timed: true,
             bytes: Vec::new(),
+            key: None,
         };
         for at in [500, 700] {
             owned.sources[0].note(Timestamp(at));

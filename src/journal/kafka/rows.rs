@@ -99,7 +99,8 @@ impl KafkaWorker {
             let offset = message.offset().unsigned_abs();
             rows.next.insert(shard, offset + 1);
             let bytes = message.value().unwrap_or_default();
-            batch.push(Record { shard, source, kind: Kind::ListRow, offset, appended, timed, bytes });
+            let record = Record { shard, source, kind: Kind::ListRow, offset, appended, timed, bytes };
+            batch.push_keyed(record, message.key());
         }
         Ok(())
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::client::{Edge, Message, Messages, Partition, Timestamp as Stamp};
-use super::codec::{self, HEAD_KEY, Origin};
-use super::{Kafka, KafkaOptions, Shared, load, storage};
+use super::codec::{HEAD_KEY, Origin};
+use super::{Kafka, KafkaOptions, Shared, letters, load, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Bounds, Item, Shard, Stream};
 use crate::journal::traits::Streams;
@@ -73,7 +73,7 @@ pub(super) fn give(
     let origin = if stream == Stream::Sends { Origin { shard, seq: 0, at } } else { origin };
     bytes.clear();
     let value = message.value().unwrap_or_default();
-    let value = if stream == Stream::Rejects { codec::dead_letter(message, bytes) } else { value };
+    let value = if stream == Stream::Rejects { letters::read(message, bytes) } else { value };
     each(Item {
         number: number(partition, message.offset()),
         position: 0,

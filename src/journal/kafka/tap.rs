@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::client::{Consumer, Edge, Isolation, Message, Messages, Partition};
-use super::owned::{kind_of, logged};
+use super::owned::{content, kind_of, logged};
 use super::{KafkaOptions, storage};
 use crate::journal::batch::Batch;
 use crate::journal::error::JournalError;
@@ -109,6 +109,7 @@ fn silent(partition: &Partition, patience: Duration) -> JournalError {
 struct Waiting {
     kind: Kind,
     at: Timestamp,
+    key: Option<Vec<u8>>,
     bytes: Vec<u8>,
 }
 
@@ -167,9 +168,10 @@ impl Inputs {
         loop {
             let log = self.logs.get_mut(&shard);
             if let Some(found) = log.and_then(|log| log.waiting.remove(&offset)) {
-                let Waiting { kind, at, bytes } = found;
+                let Waiting { kind, at, key, bytes } = found;
                 let source = self.source;
-                batch.push(Record { shard, source, kind, offset, appended: at, timed: true, bytes: &bytes });
+                let record = Record { shard, source, kind, offset, appended: at, timed: true, bytes: &bytes };
+                batch.push_keyed(record, key.as_deref());
                 return Ok(());
             }
             match self.logs.get(&shard) {
@@ -216,14 +218,16 @@ impl Inputs {
         }
         let polled = self.reader.poll(&mut self.messages, AT_ONCE, POLL, &mut |_, _| {});
         polled.map_err(|failed| doing(failed.error))?;
+        let mut envelope = Vec::new();
         for message in self.messages.iter() {
             let Ok(shard) = u16::try_from(message.partition()) else { continue };
             let Some(log) = self.logs.get_mut(&shard) else { continue };
             let offset = message.offset().unsigned_abs();
             log.next = log.next.max(offset + 1);
             let kind = kind_of(self.source, message);
-            let bytes = message.value().unwrap_or_default().to_vec();
-            log.waiting.insert(offset, Waiting { kind, at: logged(message), bytes });
+            let bytes = content(kind, message, &mut envelope).to_vec();
+            let key = message.key().map(<[u8]>::to_vec);
+            log.waiting.insert(offset, Waiting { kind, at: logged(message), key, bytes });
         }
         let is_full = |log: &Log| !log.paused && log.waiting.len() > AHEAD_MAX;
         let full: Vec<Shard> = self

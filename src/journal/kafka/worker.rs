@@ -9,14 +9,14 @@ use super::commit::Transactions;
 use super::load::{self, Loaded, Loader};
 use super::member::{self, Fences};
 use super::merge::{Kept, Merge};
-use super::owned::{Owned, kind_of, logged, side_input};
+use super::owned::{Owned, content, kind_of, logged, side_input};
 use super::rows::Rows;
 use super::{Shared, Start, Waker, storage};
 use crate::journal::batch::{Batch, Held};
 use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::pending::Pending;
-use crate::journal::record::{Committed, Head, Record, Shard, Source};
+use crate::journal::record::{Committed, Head, Kind, Record, Shard, Source};
 use crate::journal::traits::Journal;
 use crate::journal::transaction::Transaction;
 use crate::model::Timestamp;
@@ -272,7 +272,7 @@ impl KafkaWorker {
 
     /// Moves what was polled into `batch`.
     fn take(&mut self, batch: &mut Batch, input: usize) {
-        let (mut known, mut held) = (None, false);
+        let (mut known, mut held, mut envelope) = (None, false, Vec::new());
         let now = self.shared.clock.now();
         for (number, message) in self.messages.iter().enumerate() {
             let shard = u16::try_from(message.partition()).unwrap_or(u16::MAX);
@@ -302,14 +302,19 @@ impl KafkaWorker {
             };
             let (source, offset) = (owned.sources[input].source, message.offset().unsigned_abs());
             let (kind, timed) = (kind_of(source, message), appended == logged);
+            let mut record = Record { shard, source, kind, offset, appended, timed, bytes: b"" };
             match &mut owned.merge {
                 // It may wait longer than what was polled with it is held, so its bytes are its own.
                 Some(merge) if owned.sources[input].is_events() => {
-                    let bytes = message.value().unwrap_or_default().to_vec();
-                    merge.push(input, Kept { kind, offset, appended, timed, bytes });
+                    let bytes = content(kind, message, &mut envelope).to_vec();
+                    let key = message.key().map(Box::from);
+                    merge.push(input, Kept { kind, offset, appended, timed, bytes, key });
+                }
+                _ if kind == Kind::CloudEvent => {
+                    record.bytes = content(kind, message, &mut envelope);
+                    batch.push_keyed(record, message.key());
                 }
                 _ => {
-                    let record = Record { shard, source, kind, offset, appended, timed, bytes: b"" };
                     batch.push_held(number, &record);
                     held = true;
                 }
@@ -329,10 +334,11 @@ impl KafkaWorker {
         for place in 0..self.shards.len() {
             let (shard, owned) = (self.shards[place], &mut self.owned[place]);
             while batch.len() < max
-                && let Some((input, Kept { kind, offset, appended, timed, bytes })) = owned.next()
+                && let Some((input, Kept { kind, offset, appended, timed, bytes, key })) = owned.next()
             {
                 let source = owned.sources[input].source;
-                batch.push(Record { shard, source, kind, offset, appended, timed, bytes: &bytes });
+                let record = Record { shard, source, kind, offset, appended, timed, bytes: &bytes };
+                batch.push_keyed(record, key.as_deref());
             }
             for (input, pause) in owned.merge.as_mut().map(Merge::changes).unwrap_or_default() {
                 let topic = Arc::clone(&self.shared.inputs[input]);
@@ -384,6 +390,10 @@ impl KafkaWorker {
 impl Held for Messages {
     fn bytes(&self, number: usize) -> &[u8] {
         self.at(number).value().unwrap_or_default()
+    }
+
+    fn key(&self, number: usize) -> Option<&[u8]> {
+        self.at(number).key()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::journal::history::NO_COMMIT;
-use crate::journal::{Item, Stream};
+use crate::journal::{Item, Reject, Stream};
 use crate::model::Timestamp;
 
 /// The streams of decisions, in the order in which they are compared.
@@ -77,5 +77,54 @@ impl Held {
 
     pub(super) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+/// Where letters of programs that did not note what they were are cut, on Kafka.
+const OLD_LETTER_MAX: usize = 512 << 10;
+
+/// Whether what is kept is what was decided. Letters of an older program say neither what they were nor that they are
+/// cut.
+pub(super) fn is_same(stream: Stream, found: &[u8], decided: &[u8]) -> bool {
+    found == decided || (stream == Stream::Rejects && is_same_letter(found, decided))
+}
+
+fn is_same_letter(found: &[u8], decided: &[u8]) -> bool {
+    let (Ok(found), Ok(decided)) = (Reject::decode(found), Reject::decode(decided)) else { return false };
+    if found.kind.is_some() {
+        return false;
+    }
+    let cut = found.bytes.len() == OLD_LETTER_MAX && decided.bytes.starts_with(found.bytes);
+    let (length, bytes) = (found.length, found.bytes);
+    (cut || decided.bytes == bytes) && Reject { kind: None, key: None, length, bytes, ..decided } == found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Kind, Source};
+
+    fn item(kind: Option<Kind>, offset: u64, bytes: &[u8]) -> Vec<u8> {
+        let (key, code, length) = (kind.map(|_| &b"u"[..]), "not_json: no", bytes.len() as u64);
+        let mut item = Vec::new();
+        Reject { source: Source::Events, offset, kind, key, code, length, bytes }.encode(&mut item);
+        item
+    }
+
+    #[test]
+    fn a_letter_of_the_form_before_is_what_is_decided_now() {
+        let long = vec![b'x'; OLD_LETTER_MAX + 1];
+        let now = |bytes| item(Some(Kind::Event), 7, bytes);
+        for (found, decided, same) in [
+            (now(b"{"), now(b"{"), true),
+            (item(None, 7, b"{"), now(b"{"), true),
+            (item(None, 7, &long[1..]), now(&long), true),
+            (item(None, 7, b""), now(b"{"), false),
+            (item(None, 8, b"{"), now(b"{"), false),
+            (item(Some(Kind::Receipt), 7, b"{"), now(b"{"), false),
+        ] {
+            assert_eq!(is_same(Stream::Rejects, &found, &decided), same);
+            assert_eq!(is_same(Stream::Cycles, &found, &decided), found == decided);
+        }
     }
 }

@@ -109,9 +109,10 @@ impl Seat {
                     feed.past
                         .records(self.number, source_of(source), first, last, feed.rows)
                         .map_err(|error| Stop::of_input(commit, error))?;
-                    for record in feed.rows.records() {
+                    for (number, record) in feed.rows.records().enumerate() {
                         let when = (now.unwrap_or(record.appended), now.is_none());
-                        self.record(when, (source, record.offset, record.kind), record.bytes);
+                        let original = (record.bytes, feed.rows.key(number));
+                        self.record(when, (source, record.offset, record.kind), original);
                     }
                 }
                 Step::Epoch { now, number } => {
@@ -152,7 +153,7 @@ impl Seat {
         &mut self,
         (now, timed): (Timestamp, bool),
         (source, offset, kind): (u8, u64, Kind),
-        bytes: &[u8],
+        (bytes, key): (&[u8], Option<&[u8]>),
     ) {
         self.report.records += 1;
         let decoded = decide::decode(kind, bytes);
@@ -162,18 +163,23 @@ impl Seat {
                 decoded.body()
             }
             Err(bad) => {
-                self.reject(source, offset, bad, bytes);
+                self.reject((source, offset, kind), bad, (bytes, key));
                 Body::Skip
             }
         };
         self.handle(now, Input::Record(Record { source, offset, timed, body }));
     }
 
-    fn reject(&mut self, source: u8, offset: u64, bad: &Bad, bytes: &[u8]) {
-        let code = bad.reason();
-        let bytes = &bytes[..bytes.len().min(self.letter_bytes_max)];
+    fn reject(
+        &mut self,
+        (source, offset, kind): (u8, u64, Kind),
+        bad: &Bad,
+        (bytes, key): (&[u8], Option<&[u8]>),
+    ) {
+        let (source, kind, length) = (source_of(source), Some(kind), bytes.len() as u64);
+        let letter = Reject { source, offset, kind, key, code: &bad.reason(), length, bytes };
         let mut item = Vec::new();
-        Reject { source: source_of(source), offset, code: &code, bytes }.encode(&mut item);
+        letter.within(self.letter_bytes_max).encode(&mut item);
         self.letters.push(item);
     }
 
@@ -192,14 +198,15 @@ impl Seat {
             let lines = feed.files.lines(self.number, file, offset, offset);
             let lines = lines.map_err(|why| Trouble::File { commit, why })?;
             let bytes = lines.first().map(|(_, bytes)| bytes.as_slice()).unwrap_or_default();
-            self.reject(source, offset, &poison::bad(), bytes);
+            self.reject((source, offset, Kind::Event), &poison::bad(), (bytes, None));
         } else {
             feed.rows.clear();
             feed.past
                 .records(self.number, source_of(source), offset, offset, feed.rows)
                 .map_err(|error| Stop::of_input(commit, error))?;
-            let bytes = feed.rows.get(0).map(|record| record.bytes).unwrap_or_default();
-            self.reject(source, offset, &poison::bad(), bytes);
+            let record = feed.rows.get(0).map(|record| (record.kind, record.bytes));
+            let (kind, bytes) = record.unwrap_or((Kind::Event, b""));
+            self.reject((source, offset, kind), &poison::bad(), (bytes, feed.rows.key(0)));
         }
         let charge = charge.map(|(journey, user)| Charge { journey, user: user.as_deref() });
         let body = Body::Poison(charge);
@@ -220,7 +227,7 @@ impl Seat {
         let lines = lines.map_err(|why| Trouble::File { commit, why })?;
         let is_line = lines.last().is_some_and(|(offset, _)| *offset == last);
         for (offset, bytes) in &lines {
-            self.record((now, false), (source, *offset, Kind::Event), bytes);
+            self.record((now, false), (source, *offset, Kind::Event), (bytes, None));
         }
         if !is_line {
             // It moved on over others' lines.

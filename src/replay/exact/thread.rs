@@ -4,7 +4,7 @@
 //! stream comes in the order of the commits of one worker, and shards move between workers.
 
 use super::files::Files;
-use super::held::{DECISIONS, is_same_send, word};
+use super::held::{DECISIONS, is_same, is_same_send, word};
 use super::output::Parts;
 use super::range::Range;
 use super::report::ShardReport;
@@ -222,7 +222,7 @@ impl<'h, H: History> Thread<'h, H> {
         let seat = &mut self.seats[at];
         for (number, line) in (1..).zip(&lines) {
             let found = seat.held.pop(stream, key).map(|item| item.bytes);
-            if found.as_ref() != Some(line) {
+            if !found.as_ref().is_some_and(|found| is_same(stream, found, line)) {
                 let found = found.map(|found| text(stream, &found));
                 return Ok(Some(differs(commit, word(stream), number, Some(text(stream, line)), found)));
             }
@@ -327,7 +327,7 @@ fn differs(
 fn text(stream: Stream, item: &[u8]) -> String {
     match stream {
         Stream::Rejects => match Reject::decode(item) {
-            Ok(Reject { source, offset, code, bytes }) => {
+            Ok(Reject { source, offset, code, bytes, .. }) => {
                 format!("{source:?} {offset}: {code}: {}", bytes.escape_ascii())
             }
             Err(_) => item.escape_ascii().to_string(),

@@ -152,7 +152,7 @@ pub fn judge(of: &Deployment, fleet: &Fleet, given: &[Given], accepted: &Accepte
 }
 
 /// What the verifier says, which makes every decision anew, to the millisecond.
-fn verified(of: &Deployment) {
+pub fn verified(of: &Deployment) {
     let place = Place { servers: of.scene.servers().to_owned(), prefix: of.topic(""), shards: SHARDS };
     let found = compare::judge(&place.read().expect("the broker answers"));
     let some: Vec<String> = found.findings.iter().take(20).map(ToString::to_string).collect();

@@ -1,6 +1,6 @@
 //! Several topics of events: all are read, each from where it was, in whatever order they are configured.
 
-use wayfarer::journal::kafka::client::{Append, Appender, Out};
+use wayfarer::journal::kafka::client::{Append, Appender, Header, Out};
 use wayfarer::journal::kafka::partition::Partitioner;
 
 use super::{greet, send, wait_greeted, wait_ready};
@@ -10,15 +10,25 @@ use crate::scene::{PATIENCE, Scene};
 
 /// Appends bytes to a topic where the events of `user` are.
 fn append(of: &Deployment, topic: &str, user: &str, value: &[u8]) {
-    let appender = Appender::new(&of.scene.settings()).expect("an appender");
+    append_with(of, topic, user, &[], value);
+}
+
+/// The same with headers.
+pub fn append_with(of: &Deployment, topic: &str, user: &str, headers: &[Header<'_>], value: &[u8]) {
     let partition = i32::from(Partitioner::Murmur2.partition(user.as_bytes(), SHARDS));
-    let topic = of.topic(topic);
     let record = Out { partition, key: Some(user.as_bytes()), value: Some(value) };
-    let answers = appender.append(&[Append { topic: &topic, record, headers: &[] }], PATIENCE);
+    append_record(of, topic, record, headers);
+}
+
+/// Appends any record.
+pub fn append_record(of: &Deployment, topic: &str, record: Out<'_>, headers: &[Header<'_>]) {
+    let appender = Appender::new(&of.scene.settings()).expect("an appender");
+    let topic = of.topic(topic);
+    let answers = appender.append(&[Append { topic: &topic, record, headers }], PATIENCE);
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 }
 
-fn event(user: &str) -> String {
+pub fn event(user: &str) -> String {
     format!(r#"{{"type":"track","userId":"{user}","event":"Start"}}"#)
 }
 
