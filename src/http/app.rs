@@ -91,6 +91,10 @@ impl App {
         &self.0.settings
     }
 
+    pub(super) fn hub(&self) -> &Hub {
+        &self.0.hub
+    }
+
     pub(super) fn body_max(&self) -> usize {
         self.0.settings.body_max.as_usize()
     }

@@ -127,6 +127,7 @@ pub(super) async fn readyz(State(app): State<App>, deadline: Deadline) -> Answer
 pub(super) async fn metrics(State(app): State<App>, deadline: Deadline) -> Result<Response, ApiError> {
     let reply = app
         .blocking(Pool::Probes, deadline, |app| {
+            app.hub().ready(app.service().health().ready);
             let text = app.service().metrics();
             Ok(Reply::text(StatusCode::OK, text))
         })

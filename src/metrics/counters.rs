@@ -31,6 +31,8 @@ numbers! {
         events_unmentioned => EVENTS_UNMENTIONED,
         events_decided => EVENTS_DECIDED,
         receipts => RECEIPTS,
+        receipts_delivered => RECEIPTS_DELIVERED,
+        receipts_failed => RECEIPTS_FAILED,
         api_entries => API_ENTRIES,
         list_rows => LIST_ROWS,
         timers_fired => TIMERS_FIRED,

@@ -4,12 +4,12 @@
 //! nobody holds two at once.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::counters::{Counters, Gauges};
-use super::latency::{Quantiles, Recorder, Recorders, Stage, recorders};
+use super::latency::{Quantiles, Recorders, Stage};
 use super::render::Snapshot;
 use super::worker::{JourneyCounts, ShardNumbers, WorkerMetrics};
 
@@ -44,7 +44,11 @@ struct Inner {
     labels: Mutex<Labels>,
     journeys_max: usize,
     answers: [AtomicU64; ANSWER_CLASSES.len()],
+    shards: AtomicU64,
     control_epoch: AtomicU64,
+    commands_pending: AtomicU64,
+    /// Whether events are being processed, as health said last.
+    ready: AtomicBool,
 }
 
 /// The classes of status codes, by their first digit less one.
@@ -79,16 +83,19 @@ impl Hub {
             counters: Counters::default(),
             gauges: Gauges::default(),
             shards: Vec::new(),
-            stages: recorders(),
+            stages: Recorders::new(),
             journeys: Vec::new(),
         };
         Self(Arc::new(Inner {
             workers: (0..workers).map(|_| Mutex::new(slot())).collect(),
-            control: Mutex::new(recorders()),
+            control: Mutex::new(Recorders::new()),
             labels: Mutex::default(),
             journeys_max,
             answers: std::array::from_fn(|_| AtomicU64::new(0)),
+            shards: AtomicU64::new(0),
             control_epoch: AtomicU64::new(0),
+            commands_pending: AtomicU64::new(0),
+            ready: AtomicBool::new(false),
         }))
     }
 
@@ -126,12 +133,7 @@ impl Hub {
         slot.counters = metrics.counters;
         slot.gauges = metrics.gauges;
         slot.shards.clone_from(&metrics.shards);
-        for (total, interval) in slot.stages.iter_mut().zip(&mut metrics.stages) {
-            if !interval.is_empty() {
-                total.add(interval);
-                interval.clear();
-            }
-        }
+        slot.stages.take(&mut metrics.stages);
         slot.journeys.resize_with(metrics.journeys.len(), JourneyCounts::default);
         for index in metrics.touched.drain(..) {
             slot.journeys[index.at()].clone_from(&metrics.journeys[index.at()]);
@@ -140,12 +142,27 @@ impl Hub {
 
     /// One more of a stage that no worker times, such as a gate flip.
     pub fn record(&self, stage: Stage, took: Duration) {
-        lock(&self.0.control)[stage as usize].record(took, 1);
+        lock(&self.0.control).took(stage, took, 1);
     }
 
     /// The commands up to this number are known.
     pub fn folded(&self, epoch: u64) {
         self.0.control_epoch.fetch_max(epoch, Ordering::Relaxed);
+    }
+
+    /// The journal has so many shards.
+    pub fn shards(&self, shards: u16) {
+        self.0.shards.store(u64::from(shards), Ordering::Relaxed);
+    }
+
+    /// One more command that was answered before every shard had taken it.
+    pub fn pending(&self) {
+        self.0.commands_pending.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether events are being processed, as `/readyz` would say now.
+    pub fn ready(&self, is: bool) {
+        self.0.ready.store(is, Ordering::Relaxed);
     }
 
     /// One more request that was answered with this status.
@@ -160,12 +177,14 @@ impl Hub {
     /// The quantiles of a stage since the process started, over all workers.
     #[must_use]
     pub fn quantiles(&self, stage: Stage) -> Quantiles {
-        let mut all = Recorder::new();
-        for slot in &self.0.workers {
-            all.add(&lock(slot).stages[stage as usize]);
-        }
-        all.add(&lock(&self.0.control)[stage as usize]);
-        all.quantiles()
+        Quantiles::of(self.recorders().stage(stage))
+    }
+
+    /// All distributions since the process started, over all workers.
+    pub(super) fn recorders(&self) -> Recorders {
+        let mut all = lock(&self.0.control).clone();
+        self.0.workers.iter().for_each(|slot| all.add(&lock(slot).stages));
+        all
     }
 
     /// All journeys' versions with their counts over all workers, by journey and version.
@@ -193,15 +212,12 @@ impl Hub {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let mut stages = recorders();
         let (mut workers, mut shards) = (Vec::with_capacity(self.0.workers.len()), Vec::new());
         for slot in &self.0.workers {
             let slot = lock(slot);
             workers.push((slot.counters, slot.gauges));
             shards.extend_from_slice(&slot.shards);
-            stages.iter_mut().zip(&slot.stages).for_each(|(all, own)| all.add(own));
         }
-        stages.iter_mut().zip(lock(&self.0.control).iter()).for_each(|(all, own)| all.add(own));
         let answers = std::array::from_fn(|class| self.0.answers[class].load(Ordering::Relaxed));
         // One that moves from one worker to another may be shown by both for a moment.
         shards.sort_unstable_by_key(|(shard, _)| *shard);
@@ -209,8 +225,11 @@ impl Hub {
         Snapshot {
             workers,
             shards,
+            shards_all: self.0.shards.load(Ordering::Relaxed),
             control_epoch: self.0.control_epoch.load(Ordering::Relaxed),
-            stages,
+            commands_pending: self.0.commands_pending.load(Ordering::Relaxed),
+            ready: self.0.ready.load(Ordering::Relaxed),
+            stages: self.recorders(),
             journeys: self.journeys(),
             journeys_max: self.0.journeys_max,
             answers,

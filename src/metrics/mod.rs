@@ -7,9 +7,11 @@
 //! scrape.
 
 mod counters;
+mod distribution;
 mod hub;
 mod latency;
 pub mod names;
+pub mod read;
 mod render;
 mod worker;
 

@@ -8,6 +8,11 @@
 //!   says whether
 //! - `latency_seconds_count{stage="commit"} = commits`
 //!
+//! The buckets of histograms have the bounds of Prometheus' native histograms of schema 2, four to an octave:
+//! `convert_classic_histograms_to_nhcb` takes them as they are, and a quantile read off them is wrong by 9 %
+//! at most. Delivery is measured of the newest 65,536 sends of a worker that wait for a receipt; what was
+//! sent before a restart, or before the first receipt, is not among them.
+//!
 //! A counter starts at zero with the process, but those of a journey go on where the journal left them.
 
 /// How a metric behaves.
@@ -68,6 +73,9 @@ const SHARD: [&str; 1] = ["shard"];
 const VERSION: [&str; 2] = ["journey", "version"];
 
 metrics! {
+    /// 1 if events are being processed, 0 if not: what `/readyz` says, which also says why not.
+    READY "ready" Gauge, "bool", [], "0 for 1 min";
+
     /// Events read from their inputs, whatever became of them.
     EVENTS_READ "events_read" Counter, "events", WORKER, "rate 0 for 30 s while events_unread > 0";
     /// Events that could not be decoded; their bytes are in the dead letters.
@@ -79,7 +87,11 @@ metrics! {
     /// Events that were put to the journeys that mention them.
     EVENTS_DECIDED "events_decided" Counter, "events", WORKER, "";
     /// Receipts of messages (delivered, failed, clicked) that were taken.
-    RECEIPTS "receipts" Counter, "receipts", WORKER, "";
+    RECEIPTS "receipts" Counter, "receipts", WORKER, "0 for 15 min while sends grow, where receipts come at all";
+    /// Receipts that say that a message arrived.
+    RECEIPTS_DELIVERED "receipts_delivered" Counter, "receipts", WORKER, "";
+    /// Receipts that say that a message will never arrive.
+    RECEIPTS_FAILED "receipts_failed" Counter, "receipts", WORKER, "above a twentieth of all receipts";
     /// Entries by API that were taken, admitted or refused.
     API_ENTRIES "api_entries" Counter, "entries", WORKER, "";
     /// Rows of audience lists that were taken, admitted or refused.
@@ -128,8 +140,10 @@ metrics! {
     /// For how long message ids are remembered in fact; shorter than configured when memory does not suffice.
     DUPLICATE_WINDOW "duplicate_window_seconds" Gauge, "seconds", WORKER, "below engine.duplicate_window";
 
+    /// Shards that the journal has, over all instances.
+    SHARDS "shards" Gauge, "shards", [], "";
     /// Shards that are open: their events are decided here.
-    SHARDS_OPEN "shards_open" Gauge, "shards", WORKER, "the sum over all instances below the partitions";
+    SHARDS_OPEN "shards_open" Gauge, "shards", WORKER, "the sum over all instances below shards for 2 min";
     /// Shards that are to be open here and are not yet.
     SHARDS_PENDING "shards_pending" Gauge, "shards", WORKER, "above 0 for 1 min";
     /// Offsets of the state topic that have been read of the shards being loaded now.
@@ -150,10 +164,18 @@ metrics! {
     /// The number of the last command that this instance knows.
     CONTROL_EPOCH "control_epoch" Gauge, "number", [], "instances differ for 1 min";
 
+    /// Commands that were answered before every shard had taken them: gate_flip does not have them.
+    COMMANDS_PENDING "commands_pending" Counter, "commands", [], "any: a shard is not taking commands";
+
     /// How long something took, by stage: event_to_decision and event_to_commit run from an event's arrival,
-    /// commit is the write itself, on Kafka the whole transaction, gate_flip runs from an operator's verb until every shard has committed it,
-    /// timer_lateness from a timer's deadline until it fired.
-    LATENCY "latency_seconds" Histogram, "seconds", ["stage"], "p99 of event_to_commit or gate_flip > 1 s";
+    /// commit is the write itself, on Kafka the whole transaction, gate_flip runs from an operator's verb until
+    /// every shard has committed it, timer_lateness from a timer's deadline until it fired, delivery from a
+    /// send's commit until the receipt that says it was delivered.
+    LATENCY "latency_seconds" Histogram, "seconds", ["stage"],
+        "p99 of event_to_commit, commit, gate_flip or timer_lateness > 1 s";
+    /// How fast a release let held users go, one observation a release of a shard: users a second from when the
+    /// shard began until the commit with which it was done.
+    RELEASE_RATE "release_users_per_second" Histogram, "users_per_second", [], "";
 
     /// Enrollments that were created.
     JOURNEY_ENTERED "journey_entered" Counter, "enrollments", VERSION, "";

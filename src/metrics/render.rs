@@ -1,13 +1,15 @@
 //! A scrape: everything in the OpenMetrics text form, which Prometheus reads.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
 
 use super::counters::{Counters, Gauges};
+use super::distribution::Distribution;
 use super::hub::{ANSWER_CLASSES, JourneyLabel};
 use super::latency::{Recorders, Stage};
 use super::names::{self, Kind, Metric};
@@ -22,7 +24,10 @@ pub(super) struct Snapshot {
     pub(super) workers: Vec<(Counters, Gauges)>,
     /// Ascending.
     pub(super) shards: Vec<(u16, ShardNumbers)>,
+    pub(super) shards_all: u64,
     pub(super) control_epoch: u64,
+    pub(super) commands_pending: u64,
+    pub(super) ready: bool,
     pub(super) stages: Recorders,
     pub(super) journeys: Vec<(JourneyLabel, JourneyCounts)>,
     pub(super) journeys_max: usize,
@@ -81,27 +86,24 @@ impl Snapshot {
     }
 
     fn shards(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        Family::begin(encoder, &names::SHARDS)?.alone(self.shards_all)?;
         for (metric, value) in SHARD_COLUMNS {
             let mut family = Family::begin(encoder, metric)?;
             for (shard, numbers) in &self.shards {
                 family.row(&[("shard", shard.to_string())], value(numbers))?;
             }
         }
-        Family::begin(encoder, &names::CONTROL_EPOCH)?.alone(self.control_epoch)
+        Family::begin(encoder, &names::CONTROL_EPOCH)?.alone(self.control_epoch)?;
+        Family::begin(encoder, &names::COMMANDS_PENDING)?.alone(self.commands_pending)
     }
 
     fn latency(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let mut family = Family::begin(encoder, &names::LATENCY)?;
         for stage in Stage::ALL {
-            let recorder = &self.stages[stage as usize];
-            family.encoder.encode_family(&[("stage", stage.as_str())])?.encode_histogram::<NoLabelSet>(
-                recorder.sum_secs(),
-                recorder.count(),
-                &recorder.buckets(),
-                None,
-            )?;
+            let labels = [("stage", stage.as_str())];
+            histogram(&mut family.encoder.encode_family(&labels)?, self.stages.stage(stage))?;
         }
-        Ok(())
+        histogram(&mut Family::begin(encoder, &names::RELEASE_RATE)?.encoder, self.stages.release())
     }
 
     fn journeys(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
@@ -137,6 +139,7 @@ impl Snapshot {
 
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        Family::begin(&mut encoder, &names::READY)?.alone(u64::from(self.ready))?;
         self.workers(&mut encoder)?;
         self.shards(&mut encoder)?;
         self.latency(&mut encoder)?;
@@ -169,7 +172,8 @@ impl<'e> Family<'e> {
             Kind::Gauge => MetricType::Gauge,
             Kind::Histogram => MetricType::Histogram,
         };
-        let encoder = encoder.encode_descriptor(metric.name, metric.help.trim(), None, kind)?;
+        let (name, unit) = name_and_unit(metric);
+        let encoder = encoder.encode_descriptor(name, metric.help.trim(), unit, kind)?;
         Ok(Self { encoder, kind: metric.kind })
     }
 
@@ -180,6 +184,21 @@ impl<'e> Family<'e> {
     fn alone(&mut self, value: u64) -> fmt::Result {
         write(&mut self.encoder, self.kind, value)
     }
+}
+
+/// The units that OpenMetrics is told of: those with which a name ends.
+static UNITS: LazyLock<[Unit; 2]> =
+    LazyLock::new(|| [Unit::Seconds, Unit::Other("users_per_second".to_owned())]);
+
+/// A name without its unit, which the encoder adds, and the unit.
+fn name_and_unit(metric: &Metric) -> (&'static str, Option<&'static Unit>) {
+    let named =
+        |unit: &'static Unit| Some((metric.name.strip_suffix(unit.as_str())?.strip_suffix('_')?, Some(unit)));
+    UNITS.iter().find_map(named).unwrap_or((metric.name, None))
+}
+
+fn histogram(encoder: &mut MetricEncoder<'_>, of: &Distribution) -> fmt::Result {
+    encoder.encode_histogram::<NoLabelSet>(of.sum(), of.histogram().len(), &of.buckets(), None)
 }
 
 fn write(encoder: &mut MetricEncoder<'_>, kind: Kind, value: u64) -> fmt::Result {

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::names::{ALL, Kind};
+use openmetrics_parser::OpenMetricsType;
+use openmetrics_parser::openmetrics::parse_openmetrics;
+
+use super::names::{ALL, Kind, Metric};
 use super::*;
 
 fn value(text: &str, series: &str) -> Option<f64> {
@@ -206,12 +209,12 @@ fn buckets_count_all_that_took_no_longer_and_the_sum_is_exact() {
     hub.record(Stage::GateFlip, Duration::from_millis(40));
     let text = hub.render();
     for (le, count) in [
-        ("0.0001", 1.0),
-        ("0.0005", 1.0),
-        ("0.001", 4.0),
-        ("0.025", 4.0),
-        ("0.05", 5.0),
-        ("600.0", 5.0),
+        ("0.00006103515625", 1.0),
+        ("0.0009765625", 1.0),
+        ("0.0011613350732448448", 4.0),
+        ("0.026278012976678579", 4.0),
+        ("0.03125", 5.0),
+        ("1024.0", 5.0),
         ("+Inf", 6.0),
     ] {
         let series = format!("wayfarer_latency_seconds_bucket{{le=\"{le}\",stage=\"commit\"}}");
@@ -220,6 +223,87 @@ fn buckets_count_all_that_took_no_longer_and_the_sum_is_exact() {
     assert_eq!(at(&text, "wayfarer_latency_seconds_count{stage=\"commit\"}"), 6.0);
     assert_eq!(at(&text, "wayfarer_latency_seconds_sum{stage=\"commit\"}"), 3600.033);
     assert_eq!(at(&text, "wayfarer_latency_seconds_count{stage=\"gate_flip\"}"), 1.0);
+}
+
+#[test]
+fn a_release_is_one_observation_of_its_rate() {
+    let hub = Hub::new(2, 10);
+    for (number, users) in [(0, 1_000), (1, 3)] {
+        let mut worker = WorkerMetrics::new();
+        worker.release(users, Duration::from_millis(500));
+        hub.publish(number, &mut worker);
+    }
+    let text = hub.render();
+    for (series, expected) in
+        [("_bucket{le=\"4.0\"}", 0.0), ("_bucket{le=\"2048.0\"}", 2.0), ("_count", 2.0), ("_sum", 2006.0)]
+    {
+        assert_eq!(at(&text, &format!("wayfarer_release_users_per_second{series}")), expected, "{series}");
+    }
+}
+
+/// Everything that a hub can show, as an instance shows it.
+fn whole() -> String {
+    let hub = Hub::new(2, 1);
+    let mut worker = WorkerMetrics::new();
+    for id in ["cart \"\\\n", "other"] {
+        let mut journey = counts(2, 1, &[("goal", 1)]);
+        journey.refused = vec![("entry_shut", 4)];
+        *worker.journey(hub.journey(id, 1)) = journey;
+    }
+    worker.shards = vec![(3, ShardNumbers { unread: 5, epoch: 7 })];
+    worker.release(10, Duration::from_secs(1));
+    for stage in Stage::ALL {
+        worker.record(stage, Duration::from_millis(5));
+    }
+    hub.publish(0, &mut worker);
+    hub.render()
+}
+
+#[test]
+fn a_strict_parser_of_openmetrics_reads_a_scrape_with_types_units_and_help() {
+    // The parser knows of no units of histograms, which OpenMetrics has; those are looked at as text.
+    let is_of_histogram = |line: &&str| {
+        let of = |metric: &&Metric| line.starts_with(&format!("# UNIT {} {}", metric.name, metric.unit));
+        ALL.iter().filter(|metric| metric.kind == Kind::Histogram).any(of)
+    };
+    let whole = whole();
+    let (units, rest): (Vec<&str>, Vec<&str>) = whole.lines().partition(is_of_histogram);
+    assert_eq!(units.len(), ALL.iter().filter(|metric| metric.kind == Kind::Histogram).count());
+    let text = format!("{}\n", rest.join("\n"));
+    let parsed = parse_openmetrics(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    for metric in ALL {
+        let family = &parsed.families[metric.name];
+        let kind = match metric.kind {
+            Kind::Counter => OpenMetricsType::Counter,
+            Kind::Gauge => OpenMetricsType::Gauge,
+            Kind::Histogram => OpenMetricsType::Histogram,
+        };
+        assert_eq!(family.family_type, kind, "{}", metric.name);
+        let unit = if metric.unit == "seconds" && metric.kind != Kind::Histogram { "seconds" } else { "" };
+        assert_eq!(family.unit, unit, "{}", metric.name);
+        assert_eq!(family.help, metric.help.trim());
+        let labels =
+            |names: &mut dyn Iterator<Item = &str>| names.map(str::to_owned).collect::<BTreeSet<_>>();
+        assert_eq!(
+            labels(&mut family.get_label_names().iter().map(String::as_str)),
+            labels(&mut metric.labels.iter().copied()),
+            "{}",
+            metric.name
+        );
+    }
+    assert_eq!(parsed.families.len(), ALL.len());
+}
+
+#[test]
+fn what_is_shown_is_read_back_the_same() {
+    let text = whole();
+    let scrape = read::Scrape::parse(&text).expect("it is a scrape");
+    assert_eq!(scrape.samples().len(), text.lines().filter(|line| !line.starts_with('#')).count());
+    assert_eq!(scrape.by(&names::JOURNEY_WAITING, "journey").get("cart \"\\\n"), Some(&1.0));
+    let commits = scrape.buckets(&names::LATENCY, Some(("stage", "commit")));
+    assert_eq!(commits.count(), 1.0);
+    let median = commits.quantile(0.5).expect("there is a value");
+    assert!((median / 0.005 - 1.0).abs() < 0.19, "{median} for 5 ms");
 }
 
 #[test]

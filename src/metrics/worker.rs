@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::counters::{Counters, Gauges};
 use super::hub::JourneyIndex;
-use super::latency::{Recorders, Stage, recorders};
+use super::latency::{Recorders, Stage};
 
 /// A word of the engine's own for why somebody left or was refused: never formatted, never a user's text.
 pub type Reason = &'static str;
@@ -130,7 +130,7 @@ impl WorkerMetrics {
             counters: Counters::default(),
             gauges: Gauges::default(),
             shards: Vec::new(),
-            stages: recorders(),
+            stages: Recorders::new(),
             journeys: Vec::new(),
             touched: Vec::new(),
         }
@@ -144,7 +144,13 @@ impl WorkerMetrics {
     /// So many more that took equally long, at the cost of one: a batch that was decided at one reading of
     /// the clock.
     pub fn record_many(&mut self, stage: Stage, took: Duration, times: u64) {
-        self.stages[stage as usize].record(took, times);
+        self.stages.took(stage, took, times);
+    }
+
+    /// One release of a shard is over: how many users it let go, from its beginning until the commit that
+    /// ended it.
+    pub fn release(&mut self, users: u64, took: Duration) {
+        self.stages.released(users, took);
     }
 
     /// The counts of a journey's version in this worker's shards, to be set anew before they are handed over.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::chronicle::Chronicle;
+use super::deliveries::Deliveries;
 use super::desk::{DeskError, Step};
 use super::feed::Lines;
 use super::lists::Cursor;
@@ -203,6 +204,8 @@ pub struct Cycle<J: Journal> {
     pub(super) tx: Transaction,
     /// What is measured: whoever drives the cycle publishes it.
     pub metrics: WorkerMetrics,
+    /// Sends that wait for their receipts.
+    pub(super) deliveries: Deliveries,
     pub(super) strikes: Vec<Strike>,
     /// Shards that were gained and are not open yet.
     pub(super) opening: Vec<Ticket>,
@@ -233,6 +236,7 @@ impl<J: Journal> Cycle<J> {
             rows: Batch::new(),
             tx: Transaction::new(),
             metrics: WorkerMetrics::new(),
+            deliveries: Deliveries::default(),
             strikes: Vec::new(),
             opening: Vec::new(),
             to_restore: VecDeque::new(),

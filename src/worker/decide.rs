@@ -58,6 +58,20 @@ pub struct ReceiptForm<'a> {
     node: Cow<'a, str>,
 }
 
+impl ReceiptForm<'_> {
+    /// As the engine is told of it.
+    #[must_use]
+    pub fn receipt(&self) -> Receipt<'_> {
+        Receipt {
+            kind: self.kind,
+            user: &self.user,
+            journey: &self.journey,
+            version: self.version,
+            node: &self.node,
+        }
+    }
+}
+
 /// A removal of a user from a journey.
 #[derive(Debug, Deserialize)]
 pub struct RemoveForm<'a> {
@@ -182,13 +196,7 @@ impl Decoded<'_> {
                 let entry = Entry { journey: &form.journey, user: &form.user, properties };
                 if *kind == Kind::ListRow { Body::Row(entry) } else { Body::Enter(entry) }
             }
-            Self::Receipt(form) => Body::Receipt(Receipt {
-                kind: form.kind,
-                user: &form.user,
-                journey: &form.journey,
-                version: form.version,
-                node: &form.node,
-            }),
+            Self::Receipt(form) => Body::Receipt(form.receipt()),
             Self::Remove(form) => Body::Remove { journey: &form.journey, user: &form.user },
             Self::Delete(form) => Body::Delete { user: &form.user },
             Self::Failure(form) => {

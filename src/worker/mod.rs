@@ -1,7 +1,8 @@
 //! Where the core meets the edges: workers own shards, and one turn of the cycle is all that they do.
 //!
 //! Reading order: [`cycle`] (the turn, in numbered steps: read this to know what is guaranteed) → `take`
-//! (what it feeds the shards) → `settle` (the commit and its three answers) → [`decide`] (a record of a log
+//! (what it feeds the shards) → `settle` (the commit and its three answers; `deliveries` times
+//! what becomes of sends) → [`decide`] (a record of a log
 //! to what the engine understands) → `moving` (shards come and go) → [`open`] (a gained shard from its records, on
 //! any thread, with what `chronicle` has folded) → [`desk`] (the control log to epochs) → [`lists`] (the paced cursor over an audience list) → [`feed`] (a followed file). Around
 //! it: [`pool`] (a worker's thread), [`inbox`] (what it is told), [`view`] and [`board`] (what it tells), `tail`
@@ -11,6 +12,7 @@ pub mod clock;
 pub mod cycle;
 mod take;
 mod settle;
+mod deliveries;
 pub mod panics;
 mod owned;
 pub(crate) mod poison;

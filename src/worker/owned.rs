@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::decide::Bad;
 use super::feed::{self, Mark};
@@ -80,6 +81,10 @@ pub(super) struct Owned {
     pub(super) opening: bool,
     /// Events since the last commit: when they arrived, and how many then.
     pub(super) arrivals: Vec<(Timestamp, u64)>,
+    /// Users who were let go since the last commit.
+    pub(super) let_go: u64,
+    /// A release under way: since when, and how many it has let go as of the last commit.
+    release: Option<(Instant, u64)>,
 }
 
 struct Sink<'a>(&'a mut ShardCommit);
@@ -115,6 +120,8 @@ impl Owned {
             lists_position,
             opening: true,
             arrivals: Vec::new(),
+            let_go: 0,
+            release: None,
         }
     }
 
@@ -140,6 +147,24 @@ impl Owned {
             Some((last, count)) if *last == at => *count += 1,
             _ => self.arrivals.push((at, 1)),
         }
+    }
+
+    /// A release lets users go from now on, unless it already does.
+    pub(super) fn releasing(&mut self, now: Instant) {
+        self.release.get_or_insert((now, 0));
+    }
+
+    /// The commit of what was let go has happened: how many the release let go in all and how long that took, if it
+    /// is over now, be it that a gate has shut.
+    pub(super) fn released(&mut self, now: Instant) -> Option<(u64, Duration)> {
+        let (since, users) = self.release.as_mut()?;
+        *users += self.let_go;
+        let (since, users) = (*since, *users);
+        if self.shard.is_releasing() {
+            return None;
+        }
+        self.release = None;
+        (users > 0).then(|| (users, now.duration_since(since)))
     }
 
     /// By what a file is known, if that is new.
@@ -214,5 +239,6 @@ impl Owned {
         self.effects.clear();
         self.rejects.clear();
         self.arrivals.clear();
+        self.let_go = 0;
     }
 }

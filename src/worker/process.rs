@@ -135,7 +135,9 @@ fn workers(settings: &Settings, shards: u16) -> usize {
 /// Where the workers of so many shards show what they measure.
 #[must_use]
 pub fn hub(settings: &Settings, shards: u16) -> Hub {
-    Hub::new(workers(settings, shards), settings.metrics.journeys_max as usize)
+    let hub = Hub::new(workers(settings, shards), settings.metrics.journeys_max as usize);
+    hub.shards(shards);
+    hub
 }
 
 impl<L: Log> Process<L> {

@@ -372,8 +372,10 @@ impl<L: Log> Service for Running<L> {
         let given = Instant::now();
         let epoch = self.give(&record.into())?;
         let answer = self.settled(epoch, wait);
-        if matches!(answer, Answer::Done { .. }) {
-            self.hub.record(Stage::GateFlip, given.elapsed());
+        match &answer {
+            Answer::Done { .. } => self.hub.record(Stage::GateFlip, given.elapsed()),
+            // When it will be done nobody here will see.
+            Answer::Pending { .. } => self.hub.pending(),
         }
         Ok(answer)
     }

@@ -11,7 +11,7 @@ use crate::engine::statistics::Statistics;
 use crate::journal::{CommitError, Journal, JournalError, ShardCommit};
 use crate::journey::catalog::PlanIndex;
 use crate::metrics::Stage;
-use crate::model::Timestamp;
+use crate::model::{Interval, Timestamp};
 
 /// What became of a turn's decisions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,16 +97,22 @@ impl<J: Journal> Cycle<J> {
         if kept.is_empty() {
             return;
         }
-        let (took, before) = (started.elapsed(), turn.sends);
+        let ended = Instant::now();
+        let (took, before) = (ended.duration_since(started), turn.sends);
+        let at = now + Interval::from_millis(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
         for part in self.tx.parts().iter().filter(|part| kept.contains(&part.shard())) {
-            let Ok(at) = self.owned.binary_search_by_key(&part.shard(), |owned| owned.number) else {
+            let Ok(index) = self.owned.binary_search_by_key(&part.shard(), |owned| owned.number) else {
                 continue;
             };
-            let owned = &mut self.owned[at];
+            let owned = &mut self.owned[index];
             for &(arrived, count) in &owned.arrivals {
                 let waited = Duration::from_millis(now.since(arrived).as_millis());
                 self.metrics.record_many(Stage::EventToCommit, waited + took, count);
             }
+            if let Some((users, took)) = owned.released(ended) {
+                self.metrics.release(users, took);
+            }
+            self.deliveries.sent(part.sends.iter(), at);
             turn.sends += part.sends.len() as u64;
             turn.budget_spent.append(&mut owned.effects.budget_spent);
             owned.keep();

@@ -12,12 +12,13 @@ use super::feed::Lines;
 use super::lists::Cursor;
 use super::owned::{LISTS, Original, number_of, source_of};
 use super::poison::{self, Blame, Panicked, Place};
-use crate::engine::{Body, Input, Outcome, Record, Shard, WARM_MAX};
+use crate::engine::{Body, Input, Outcome, Receipt, Record, Shard, WARM_MAX};
 use crate::journal::{Batch, Journal, Kind, Source};
 use crate::journey::catalog::JourneyIndex;
 use crate::lifecycle::EntryGate;
 use crate::metrics::Stage;
 use crate::model::Timestamp;
+use crate::model::input::ReceiptKind;
 
 /// Lines of a file that are sorted by shard together: few enough to stay in a core's own cache.
 const GROUPED_MAX: usize = 2_048;
@@ -214,8 +215,9 @@ impl<J: Journal> Cycle<J> {
             }
             let users = ahead.iter().filter_map(|(_, _, decoded)| decoded.as_ref().ok()?.user());
             std::hint::black_box(self.owned[at].shard.warm(users));
-            // One look at the clock for all of them.
+            // One look at the clock for all of them, and one at the timers that they let fire.
             let spent = started.elapsed();
+            let (due, fired) = (self.owned[at].shard.next_wake(), self.metrics.counters.timers_fired);
             for (number, record, decoded) in &ahead {
                 let source = number_of(record.source);
                 // A record may come again: what lies before the position has been decided.
@@ -232,6 +234,7 @@ impl<J: Journal> Cycle<J> {
                     break;
                 }
             }
+            self.fired(due, now, self.metrics.counters.timers_fired - fired);
         }
         turn.more |= batch.len() >= self.options.events_max && self.waiting.is_none();
         drop((records, ahead));
@@ -274,7 +277,7 @@ impl<J: Journal> Cycle<J> {
         let record = Record { source, offset, timed: when.timed, body };
         let outcome = self.feed(at, when.at, Input::Record(record))?;
         self.metrics.counters.timers_fired += outcome.fired as u64;
-        self.count(at, kind, decoded, outcome.duplicate);
+        self.count(at, (kind, decoded), outcome.duplicate, arrived);
         if kind.is_event() {
             self.owned[at].arrived(arrived);
             let waited = Duration::from_millis(now.since(arrived).as_millis());
@@ -283,9 +286,15 @@ impl<J: Journal> Cycle<J> {
         Ok(())
     }
 
-    fn count(&mut self, at: usize, kind: Kind, decoded: &Result<Decoded<'_>, Bad>, duplicate: bool) {
+    fn count(
+        &mut self,
+        at: usize,
+        of: (Kind, &Result<Decoded<'_>, Bad>),
+        duplicate: bool,
+        arrived: Timestamp,
+    ) {
         let counters = &mut self.metrics.counters;
-        match (kind, decoded) {
+        match of {
             (Kind::Event | Kind::CloudEvent, decoded) => {
                 counters.events_read += 1;
                 match decoded {
@@ -299,10 +308,29 @@ impl<J: Journal> Cycle<J> {
                     Ok(_) => counters.events_unmentioned += 1,
                 }
             }
-            (Kind::Receipt, Ok(_)) => counters.receipts += 1,
+            (Kind::Receipt, Ok(Decoded::Receipt(form))) => self.receipt(&form.receipt(), arrived),
             (Kind::Entry, Ok(_)) => counters.api_entries += 1,
             (Kind::ListRow, Ok(_)) => counters.list_rows += 1,
             _ => {}
+        }
+    }
+
+    fn receipt(&mut self, receipt: &Receipt<'_>, arrived: Timestamp) {
+        let counters = &mut self.metrics.counters;
+        counters.receipts += 1;
+        counters.receipts_delivered += u64::from(receipt.kind == ReceiptKind::Delivered);
+        counters.receipts_failed += u64::from(receipt.kind == ReceiptKind::Failed);
+        if let Some(took) = self.deliveries.receipt(receipt, arrived) {
+            self.metrics.record(Stage::Delivery, took);
+        }
+    }
+
+    /// So many timers fired at `now`, the first of which was due then: it counts for all, since to ask each
+    /// would cost more than to fire it.
+    fn fired(&mut self, due: Option<Timestamp>, now: Timestamp, fired: u64) {
+        if let Some(due) = due.filter(|_| fired > 0) {
+            let late = Duration::from_millis(now.since(due).as_millis());
+            self.metrics.record_many(Stage::TimerLateness, late, fired);
         }
     }
 
@@ -314,10 +342,7 @@ impl<J: Journal> Cycle<J> {
             turn.fired += outcome.fired;
             turn.more |= outcome.more_due;
             self.metrics.counters.timers_fired += outcome.fired as u64;
-            if outcome.fired > 0 {
-                let late = Duration::from_millis(now.since(due).as_millis());
-                self.metrics.record_many(Stage::TimerLateness, late, outcome.fired as u64);
-            }
+            self.fired(Some(due), now, outcome.fired as u64);
         }
         Ok(())
     }
@@ -326,8 +351,10 @@ impl<J: Journal> Cycle<J> {
         for at in 0..self.owned.len() {
             if self.owned[at].shard.is_releasing() {
                 let time = self.time_of(at, now).max(self.owned[at].shard.now());
+                self.owned[at].releasing(Instant::now());
                 let outcome = self.feed(at, time, Input::Release { max: self.options.releases_max })?;
                 turn.released += outcome.released;
+                self.owned[at].let_go += outcome.released as u64;
                 self.metrics.counters.released += outcome.released as u64;
                 turn.more |= self.owned[at].shard.is_releasing();
             }

@@ -4,6 +4,7 @@
 mod world;
 mod cycle;
 mod batches;
+mod measured;
 mod place;
 mod load;
 mod kill;

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use wayfarer::metrics::names;
+use wayfarer::metrics::read::Scrape;
 
 use crate::error::{Error, Result, cannot};
 use crate::process::Measured;
@@ -137,9 +139,9 @@ impl Ours {
     pub fn commits(&self) -> Result<u64> {
         let text = ureq::get(format!("{}/metrics", self.listen)).call().ok();
         let text = text.and_then(|mut answer| answer.body_mut().read_to_string().ok()).unwrap_or_default();
-        let lines = text.lines().filter(|line| line.starts_with("wayfarer_commits_total"));
-        let commits = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>();
-        Some(commits as u64)
+        let commits = Scrape::parse(&text).ok().and_then(|scrape| scrape.sum(&names::COMMITS));
+        commits
+            .map(|commits| commits as u64)
             .filter(|commits| *commits > 0)
             .ok_or_else(|| Error("wayfarer does not say how often it has committed".to_owned()))
     }
