@@ -3,6 +3,7 @@
 //! When the journal runs out of room, its threads end and begin anew when there is room; the server stays, and
 //! says why nothing is taken meanwhile.
 
+mod histograms;
 #[cfg(feature = "kafka")]
 pub(crate) mod kafka;
 #[cfg(feature = "kafka")]
@@ -31,6 +32,7 @@ use crate::metrics::Hub;
 use crate::worker::journeys;
 use crate::worker::process::{Cause, Death, Process, StartError, hub};
 use crate::worker::stage::Stage;
+use histograms::Histograms;
 
 /// What the shell is told when a second signal ends the process at once: 128 and the signal, as for any other
 /// process.
@@ -114,6 +116,8 @@ impl Runs for Embedded {
 /// From an open journal to the end of the last thread.
 fn serve<L: Runs>(log: L, args: &RunArgs, settings: &Settings, signals: &Receiver<i32>) -> Result<(), Ended> {
     let hub = hub(settings, log.shard_count());
+    let histograms = Histograms::start(&settings.metrics, &hub)
+        .map_err(|e| (exit::JOURNAL, format!("a thread cannot be started: {e}")))?;
     let process = begin(args, settings, &log, &hub)?;
     let stage = Arc::new(Stage::new(Arc::clone(process.running()), hub.clone()));
     // The server listens before the shards are restored, and says that it is not ready.
@@ -137,6 +141,8 @@ fn serve<L: Runs>(log: L, args: &RunArgs, settings: &Settings, signals: &Receive
     if let Some(process) = process {
         process.stop();
     }
+    // Last, so that its last interval has what the threads did last.
+    drop(histograms);
     ended
 }
 

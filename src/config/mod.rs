@@ -222,6 +222,13 @@ settings! {
         /// The most versions of journeys with lines of their own; others are only counted, as unlisted. A
         /// bound on what a scrape costs.
         journeys_max: u32 = 1_000, 1..=100_000;
+        /// A file of histograms in HdrHistogram's V2 log format, appended to; "" is none. Each interval has a
+        /// line for every latency that was measured in it, in microseconds, and one for the rates of
+        /// releases. To rotate it, rename it. What cannot be written (a full disk) comes with the next
+        /// interval.
+        histogram_log: Option<PathBuf> = None;
+        /// How long each of its intervals is.
+        histogram_interval: Interval = Interval::from_secs(10), Interval::from_secs(1)..=Interval::from_hours(1);
     }
     /// What is written to the standard error.
     log: Log {

@@ -9,6 +9,7 @@
 mod counters;
 mod distribution;
 mod hub;
+mod interval_log;
 mod latency;
 pub mod names;
 pub mod read;
@@ -17,6 +18,7 @@ mod worker;
 
 pub use counters::{Counters, Gauges};
 pub use hub::{Hub, JourneyIndex, JourneyLabel};
+pub use interval_log::IntervalLog;
 pub use latency::{Quantiles, Stage};
 pub use render::CONTENT_TYPE;
 pub use worker::{JourneyCounts, Reason, ShardNumbers, WorkerMetrics};
