@@ -13,6 +13,7 @@ pub mod config;
 pub mod http;
 pub mod ctl;
 pub mod look;
+pub mod top;
 pub mod topics;
 pub mod run;
 pub mod replay;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use wayfarer::cli::{self, Cli, Command, Config, Rejects, RejectsArgs, exit};
 use wayfarer::demo::{self, Screen};
-use wayfarer::{config, ctl, journey, lifecycle, look, replay, topics};
+use wayfarer::{config, ctl, journey, lifecycle, look, replay, top, topics};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -59,6 +59,7 @@ fn call(command: Command) -> Result<u8, Ended> {
             Ok(demo::run(&args, Screen::of_stdout(), &mut io::stdout(), &mut io::stderr()))
         }
         Command::Replay(args) => Ok(replay::run(&args, &mut io::stdout(), &mut io::stderr())),
+        Command::Top(args) => Ok(top::run(&args, &mut io::stdout(), &mut io::stderr())),
         Command::Ctl(args) => Ok(ctl::run(&args, &mut io::stdout(), &mut io::stderr())),
     }
 }

@@ -5,6 +5,7 @@
 mod ctl;
 pub mod exit;
 mod replay;
+mod top;
 mod topics;
 
 use std::io::{self, Write};
@@ -18,6 +19,7 @@ pub use ctl::{
     Role, Server, Show, StatisticsArgs, UploadArgs, VerbArgs,
 };
 pub use replay::{ListFile, Mapping, ReplayArgs};
+pub use top::TopArgs;
 pub use topics::{Topics, TopicsArgs, TopicsOptions};
 
 /// The address of a server on this machine that was not told another (`http.listen`).
@@ -88,6 +90,10 @@ Ends with 0 if there is none, with 1 if there is one.")]
     /// Operate a running server: definitions, verbs, entries, lists
     #[command(after_long_help = ctl::EXAMPLES)]
     Ctl(CtlArgs),
+
+    /// Watch running instances: rates, latencies, lag, shards and journeys, every second
+    #[command(after_long_help = top::EXAMPLES)]
+    Top(TopArgs),
 
     /// Look at the events that could not be decoded
     #[command(after_long_help = "Examples:

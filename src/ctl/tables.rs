@@ -38,7 +38,7 @@ fn dash(text: Option<&str>) -> String {
 }
 
 /// Without what a terminal would obey.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

@@ -5,6 +5,7 @@ mod world;
 mod cycle;
 mod batches;
 mod measured;
+mod shown;
 mod place;
 mod load;
 mod kill;
