@@ -1,12 +1,16 @@
 //! Where workers hand over what they have counted, and scrapes find it.
 //!
-//! One slot a worker, behind a lock of its own that only this worker and a scrape take, each for a copy;
-//! nobody holds two at once.
+//! A worker hands over a box by swapping a pointer, and so waits for nobody. Whoever shows takes the box, adds it to
+//! what was taken before, under a lock that no worker knows, and leaves it empty for the next time. A box that nobody
+//! has taken yet is taken back by its worker and filled further.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use crossbeam::atomic::AtomicCell;
 
 use super::counters::{Counters, Gauges};
 use super::latency::{Quantiles, Recorders, Stage};
@@ -38,7 +42,7 @@ pub struct Hub(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    workers: Vec<Mutex<Slot>>,
+    workers: Vec<Slot>,
     /// Recorded by others than workers: rare, so one lock will do.
     control: Mutex<Recorders>,
     labels: Mutex<Labels>,
@@ -54,13 +58,84 @@ struct Inner {
 /// The classes of status codes, by their first digit less one.
 pub(super) const ANSWER_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
-#[derive(Debug)]
+/// Between one worker and whoever shows.
+#[derive(Default)]
 struct Slot {
+    /// What the worker has handed over and nobody has taken.
+    handed: AtomicCell<Option<Box<Handed>>>,
+    /// A box that was emptied, for the worker.
+    spare: AtomicCell<Option<Box<Handed>>>,
+    /// What was taken; locked by those who show.
+    taken: Mutex<Taken>,
+}
+
+const _: () = assert!(AtomicCell::<Option<Box<Handed>>>::is_lock_free(), "a worker waits for nobody");
+
+impl fmt::Debug for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Slot").field("taken", &self.taken).finish_non_exhaustive()
+    }
+}
+
+/// Totals as of the last hand-over, and what was timed or touched since somebody took the last.
+#[derive(Debug, Default)]
+struct Handed {
     counters: Counters,
     gauges: Gauges,
     shards: Vec<(u16, ShardNumbers)>,
     stages: Recorders,
+    journeys: BTreeMap<JourneyIndex, JourneyCounts>,
+}
+
+impl Handed {
+    fn fill(&mut self, metrics: &mut WorkerMetrics) {
+        self.counters = metrics.counters;
+        self.gauges = metrics.gauges;
+        self.shards.clone_from(&metrics.shards);
+        self.stages.take(&mut metrics.stages);
+        for index in metrics.touched.drain(..) {
+            self.journeys.entry(index).or_default().clone_from(&metrics.journeys[index.at()]);
+        }
+    }
+}
+
+/// Everything that a worker has handed over.
+#[derive(Debug, Default)]
+struct Taken {
+    counters: Counters,
+    gauges: Gauges,
+    shards: Vec<(u16, ShardNumbers)>,
+    stages: Recorders,
+    /// By index.
     journeys: Vec<JourneyCounts>,
+}
+
+impl Taken {
+    /// Leaves the box empty, but for what is written over.
+    fn take(&mut self, handed: &mut Handed) {
+        self.counters = handed.counters;
+        self.gauges = handed.gauges;
+        std::mem::swap(&mut self.shards, &mut handed.shards);
+        self.stages.take(&mut handed.stages);
+        while let Some((index, counts)) = handed.journeys.pop_first() {
+            if index.at() >= self.journeys.len() {
+                self.journeys.resize_with(index.at() + 1, JourneyCounts::default);
+            }
+            self.journeys[index.at()] = counts;
+        }
+    }
+}
+
+impl Slot {
+    /// What the worker has handed over until now.
+    fn taken(&self) -> MutexGuard<'_, Taken> {
+        let mut taken = lock(&self.taken);
+        if let Some(mut handed) = self.handed.take() {
+            taken.take(&mut handed);
+            self.spare.store(Some(handed));
+        }
+        taken
+    }
 }
 
 #[derive(Debug, Default)]
@@ -79,16 +154,9 @@ impl Hub {
     /// For so many workers, numbered from 0; `journeys_max` versions of journeys get lines of their own.
     #[must_use]
     pub fn new(workers: usize, journeys_max: usize) -> Self {
-        let slot = || Slot {
-            counters: Counters::default(),
-            gauges: Gauges::default(),
-            shards: Vec::new(),
-            stages: Recorders::new(),
-            journeys: Vec::new(),
-        };
         Self(Arc::new(Inner {
-            workers: (0..workers).map(|_| Mutex::new(slot())).collect(),
-            control: Mutex::new(Recorders::new()),
+            workers: (0..workers).map(|_| Slot::default()).collect(),
+            control: Mutex::new(Recorders::default()),
             labels: Mutex::default(),
             journeys_max,
             answers: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -120,24 +188,20 @@ impl Hub {
     /// If the hub was made for fewer workers.
     pub fn restoring(&self, worker: usize, gauges: Gauges) {
         let slot = self.0.workers.get(worker).expect("the hub was made for as many workers as there are");
-        lock(slot).gauges = gauges;
+        slot.taken().gauges = gauges;
     }
 
-    /// Takes over what a worker has counted: its totals are copied, its latencies added and cleared.
+    /// Takes over what a worker has counted: its totals are copied, its latencies added and cleared. For one thread
+    /// a worker, which waits for nobody.
     ///
     /// # Panics
     /// If the hub was made for fewer workers.
     pub fn publish(&self, worker: usize, metrics: &mut WorkerMetrics) {
         let slot = self.0.workers.get(worker).expect("the hub was made for as many workers as there are");
-        let mut slot = lock(slot);
-        slot.counters = metrics.counters;
-        slot.gauges = metrics.gauges;
-        slot.shards.clone_from(&metrics.shards);
-        slot.stages.take(&mut metrics.stages);
-        slot.journeys.resize_with(metrics.journeys.len(), JourneyCounts::default);
-        for index in metrics.touched.drain(..) {
-            slot.journeys[index.at()].clone_from(&metrics.journeys[index.at()]);
-        }
+        let handed = slot.handed.take().or_else(|| slot.spare.take());
+        let mut handed = handed.unwrap_or_default();
+        handed.fill(metrics);
+        slot.handed.store(Some(handed));
     }
 
     /// One more of a stage that no worker times, such as a gate flip.
@@ -183,7 +247,7 @@ impl Hub {
     /// All distributions since the process started, over all workers.
     pub(super) fn recorders(&self) -> Recorders {
         let mut all = lock(&self.0.control).clone();
-        self.0.workers.iter().for_each(|slot| all.add(&lock(slot).stages));
+        self.0.workers.iter().for_each(|slot| all.add(&slot.taken().stages));
         all
     }
 
@@ -192,7 +256,7 @@ impl Hub {
     pub fn journeys(&self) -> Vec<(JourneyLabel, JourneyCounts)> {
         // Copied before the labels: whatever a worker has an index for has a label by then.
         let slots: Vec<Vec<JourneyCounts>> =
-            self.0.workers.iter().map(|slot| lock(slot).journeys.clone()).collect();
+            self.0.workers.iter().map(|slot| slot.taken().journeys.clone()).collect();
         let labels = lock(&self.0.labels);
         let mut all = Vec::with_capacity(labels.labels.len());
         for index in labels.known.values() {
@@ -214,7 +278,7 @@ impl Hub {
     fn snapshot(&self) -> Snapshot {
         let (mut workers, mut shards) = (Vec::with_capacity(self.0.workers.len()), Vec::new());
         for slot in &self.0.workers {
-            let slot = lock(slot);
+            let slot = slot.taken();
             workers.push((slot.counters, slot.gauges));
             shards.extend_from_slice(&slot.shards);
         }

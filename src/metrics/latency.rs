@@ -53,12 +53,14 @@ pub(super) struct Recorders {
     release: Distribution,
 }
 
-impl Recorders {
-    pub(super) fn new() -> Self {
+impl Default for Recorders {
+    fn default() -> Self {
         let stages = std::array::from_fn(|_| Distribution::new(&DURATION));
         Self { stages, release: Distribution::new(&RATE) }
     }
+}
 
+impl Recorders {
     /// So many that took equally long.
     pub(super) fn took(&mut self, stage: Stage, took: Duration, times: u64) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

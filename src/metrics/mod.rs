@@ -1,8 +1,8 @@
 //! What is measured: counters, gauges and latencies, kept by each worker for itself and shown together.
 //!
 //! A worker owns a [`WorkerMetrics`]: plain numbers and histograms, no lock, no atomic, no label. At the end
-//! of a cycle, at most every `metrics.publish_interval`, it hands them to the [`Hub`], which keeps one slot a
-//! worker; a scrape copies the slots and adds them up. So a number can be as old as that interval, never
+//! of a cycle, at most every `metrics.publish_interval`, it hands them to the [`Hub`] by swapping a pointer, and
+//! a scrape takes what was handed over and adds it up. So a number can be as old as that interval, never
 //! torn: what one worker hands over is what it had at a commit, and the identities in [`names`] hold in every
 //! scrape.
 

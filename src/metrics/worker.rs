@@ -130,7 +130,7 @@ impl WorkerMetrics {
             counters: Counters::default(),
             gauges: Gauges::default(),
             shards: Vec::new(),
-            stages: Recorders::new(),
+            stages: Recorders::default(),
             journeys: Vec::new(),
             touched: Vec::new(),
         }
