@@ -51,13 +51,18 @@ pub(super) fn lines(view: &View) -> Vec<Line<'static>> {
 }
 
 fn instances(view: &View) -> Vec<Line<'static>> {
-    let headings = ["instance", "open", "pending", "behind", "unread", "worst shard", "users", "timers"];
-    let headings: Vec<&str> = headings.into_iter().chain(RATES.map(|(heading, _)| heading)).collect();
-    let answering: Vec<(&str, &Numbers)> =
-        view.instances.iter().filter_map(|row| Some((&*row.url, row.numbers.as_ref()?))).collect();
+    let mut answering: Vec<(&str, Numbers)> =
+        view.instances.iter().filter_map(|row| Some((&*row.url, row.numbers.clone()?))).collect();
+    if answering.len() > 1 {
+        let all = Numbers::sum(answering.iter().map(|(_, numbers)| numbers));
+        answering.push(("all", all));
+    }
     let mut lines = vec![Line::styled(format!("instances ({})", view.instances.len()), TITLE)];
     if !answering.is_empty() {
-        lines.extend(grid(&headings, answering.into_iter().map(|(url, of)| row(url, of))));
+        let headings = ["", "open", "pending", "behind", "unread", "worst shard", "users", "timers"];
+        lines.extend(grid(&headings, answering.iter().map(|(url, of)| shards(url, of))));
+        let headings: Vec<&str> = [""].into_iter().chain(RATES.map(|(heading, _)| heading)).collect();
+        lines.extend(grid(&headings, answering.iter().map(|(url, of)| rates(url, of))));
     }
     for row in &view.instances {
         if let Some(why) = &row.ails {
@@ -68,9 +73,9 @@ fn instances(view: &View) -> Vec<Line<'static>> {
     lines
 }
 
-fn row(url: &str, of: &Numbers) -> Vec<Cell> {
+fn shards(url: &str, of: &Numbers) -> Vec<Cell> {
     let worst = of.worst.as_ref().map_or(NONE.to_owned(), |(shard, n)| format!("{shard}: {}", whole(*n)));
-    let mut cells = vec![
+    vec![
         text(url),
         number(of.shards_open),
         number(of.shards_pending).styled(ODD, of.shards_pending > 0.0),
@@ -79,11 +84,13 @@ fn row(url: &str, of: &Numbers) -> Vec<Cell> {
         Cell { right: true, ..text(&worst) },
         number(of.users),
         number(of.timers),
-    ];
-    let rates = of.rates.map(|rates| rates.map(number));
+    ]
+}
+
+fn rates(url: &str, of: &Numbers) -> Vec<Cell> {
     let none = || RATES.map(|_| Cell { right: true, ..text(NONE) });
-    cells.extend(rates.unwrap_or_else(none));
-    cells
+    let rates = of.rates.map_or_else(none, |rates| rates.map(number));
+    [text(url)].into_iter().chain(rates).collect()
 }
 
 fn latencies(view: &View) -> Vec<Line<'static>> {
@@ -206,6 +213,15 @@ mod tests {
             timers: 3.0,
             rates: Some([50_000.0, 1.0, 0.0, 12.4, 9.0, 0.0]),
         };
+        // It has answered once only.
+        let new = Numbers {
+            shards_open: 8.0,
+            shards_pending: 2.0,
+            unread: 33.0,
+            users: 20.0,
+            timers: 3.0,
+            ..Numbers::default()
+        };
         let none = quantiles(0.0, None);
         let journey = Journey {
             id: "cart\u{1b}[2J".to_owned(),
@@ -224,6 +240,11 @@ mod tests {
             instances: vec![
                 Row { url: "http://a:1".to_owned(), ails: None, numbers: Some(numbers) },
                 Row { url: "http://b:1".to_owned(), ails: Some("it is away".to_owned()), numbers: None },
+                Row {
+                    url: "http://c:1".to_owned(),
+                    ails: Some("shard 3 loads".to_owned()),
+                    numbers: Some(new),
+                },
             ],
             latencies: [none, quantiles(7.0, Some([1.0, 75.25, 700.0])), commit, none, none, none],
             release: quantiles(2.0, Some([900.0, 1_400.0, 2_048.0])),
@@ -236,10 +257,17 @@ mod tests {
         let text: Vec<String> =
             lines(&view()).iter().map(|line| line.to_string().trim_end().to_owned()).collect();
         let expected = "\
-instances (2)
-instance    open  pending  behind     unread   worst shard  users  timers  events/s  timers/s  released/s  sends/s  commits/s  rejects/s
-http://a:1     8        0       1  1 234 567  7: 1 000 000     20       3    50 000         1           0       12          9          0
+instances (3)
+            open  pending  behind     unread   worst shard  users  timers
+http://a:1     8        0       1  1 234 567  7: 1 000 000     20       3
+http://c:1     8        2       0         33             –     20       3
+all           16        2       1  1 234 600  7: 1 000 000     40       6
+            events/s  timers/s  released/s  sends/s  commits/s  rejects/s
+http://a:1    50 000         1           0       12          9          0
+http://c:1         –         –           –        –          –          –
+all           50 000         1           0       12          9          0
 http://b:1 does not answer: it is away
+http://c:1 is not ready: shard 3 loads
 
 latency of the last minute
                         count     p50      p99       max

@@ -150,7 +150,7 @@ pub(super) struct Row {
 }
 
 /// What one instance counts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Numbers {
     pub(super) shards_open: f64,
     pub(super) shards_pending: f64,
@@ -163,6 +163,29 @@ pub(super) struct Numbers {
     pub(super) timers: f64,
     /// Of [`RATES`]; none before a second answer.
     pub(super) rates: Option<[f64; RATES.len()]>,
+}
+
+impl Numbers {
+    /// Of all instances together.
+    pub(super) fn sum<'a>(of: impl Iterator<Item = &'a Self>) -> Self {
+        of.fold(Self::default(), |mut all, one| {
+            all.shards_open += one.shards_open;
+            all.shards_pending += one.shards_pending;
+            all.behind += one.behind;
+            all.unread += one.unread;
+            all.users += one.users;
+            all.timers += one.timers;
+            let unread = |worst: &Option<(String, f64)>| worst.as_ref().map_or(0.0, |(_, unread)| *unread);
+            if unread(&one.worst) > unread(&all.worst) {
+                all.worst.clone_from(&one.worst);
+            }
+            if let Some(rates) = one.rates {
+                let sums = all.rates.get_or_insert_default();
+                sums.iter_mut().zip(rates).for_each(|(sum, rate)| *sum += rate);
+            }
+            all
+        })
+    }
 }
 
 impl Instance {
