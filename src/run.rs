@@ -23,13 +23,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{RunArgs, exit};
 use crate::config::{self, Format, Fsync, JournalKind, Settings};
+use crate::control::service::CommandError;
 use crate::http;
 use crate::journal::embedded::{self, Embedded, EmbeddedOptions, OpenError, Retention};
 use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
 use crate::journal::{JournalError, Log};
 use crate::metrics::Hub;
-use crate::worker::journeys;
+use crate::worker::journeys::{self, JourneysError};
 use crate::worker::process::{Cause, Death, Process, StartError, hub};
 use crate::worker::stage::Stage;
 use histograms::Histograms;
@@ -239,7 +240,8 @@ impl<L: Runs> Life<'_, L> {
         if self.first
             && let Some(directory) = &self.args.journeys
         {
-            journeys::put_new(process.running(), directory).map_err(|e| because(exit::PROBLEM)(&e))?;
+            journeys::put_new(process.running(), directory)
+                .map_err(|e| (code_of_journeys(&e), e.to_string()))?;
         }
         if let Some(path) = self.args.events.as_deref() {
             let mode = if self.args.follow { Mode::Follow } else { Mode::Whole };
@@ -299,6 +301,16 @@ fn code_of(error: &StartError) -> Ended {
         StartError::Failure(_) | StartError::Thread(_) => exit::JOURNAL,
     };
     (code, error.to_string())
+}
+
+/// What another start may cure is no problem of the definitions.
+fn code_of_journeys(error: &JourneysError) -> u8 {
+    match error {
+        JourneysError::Command { error, .. } if matches!(**error, CommandError::Unavailable(_)) => {
+            exit::JOURNAL
+        }
+        JourneysError::Command { .. } | JourneysError::Wrong(_) => exit::PROBLEM,
+    }
 }
 
 fn code_of_death(death: &Death) -> u8 {

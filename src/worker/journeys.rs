@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::running::Running;
 use crate::control::service::{CommandError, Service};
-use crate::control::{Act, Command, Record};
+use crate::control::{Act, Command, Fold, Record};
 use crate::journal::Log;
 use crate::journey::definition::Definition;
 use crate::journey::problem::Problem;
@@ -50,10 +50,16 @@ pub fn put_new<L: Log>(running: &Running<L>, directory: &Path) -> Result<(), Jou
         match known {
             None => {
                 let put = Command::Put { definition: Box::new(definition.clone()) };
-                give(running, &id, "put", put).map_err(|error| JourneysError::Command {
-                    journey: id.clone(),
-                    error: Box::new(error),
-                })?;
+                let given = give(running, &id, "put", put);
+                // Another instance may have put the same directory meanwhile.
+                let is_saved = |fold: &Fold| {
+                    fold.registry().get(&id).is_some_and(|lineage| *lineage.saved == definition)
+                };
+                if let Err(error) = given
+                    && !running.with_fold(is_saved)
+                {
+                    return Err(JourneysError::Command { journey: id, error: Box::new(error) });
+                }
             }
             Some(false) => {
                 tracing::warn!(journey = id, file, "it is known with another definition, which stays");
@@ -91,4 +97,51 @@ fn give<L: Log>(running: &Running<L>, id: &str, what: &str, command: Command) ->
         command,
     };
     running.command(record, WAIT).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::journal::memory::Memory;
+    use crate::metrics::Hub;
+    use crate::worker::board::Board;
+    use crate::worker::desk::Desk;
+
+    const JOURNEY: &str = r#"
+        id = "hello"
+        dialect = "clevertap"
+        zone = "UTC"
+        entry.event = "Start"
+        content.hello.text = "hello"
+        [[node]]
+        id = "hello"
+        type = "send"
+        channel = "push"
+        content = "hello"
+        next = "exit"
+    "#;
+
+    #[test]
+    fn of_two_instances_that_put_the_same_directory_at_once_neither_fails() {
+        let log = Memory::new(1);
+        let instance = || {
+            let board = Arc::new(Board::new(1, 0));
+            board.committed([(0, u64::MAX)].into_iter());
+            Running::new(log.clone(), Desk::new(), board, Hub::new(0, 1), vec![])
+        };
+        let put = |running: &Running<Memory>, text: &str| {
+            let directory = tempfile::tempdir().expect("a directory");
+            std::fs::write(directory.path().join("hello.toml"), text).expect("it is written");
+            put_new(running, directory.path())
+        };
+        // None has seen what the others did when it begins.
+        let (one, two, three) = (instance(), instance(), instance());
+        put(&one, JOURNEY).expect("nobody was faster");
+        put(&two, JOURNEY).expect("another was faster, with the same");
+        let other = put(&three, &JOURNEY.replace("Start", "Begin")).expect_err("another was faster");
+        assert!(matches!(other, JourneysError::Command { .. }), "{other}");
+        assert_eq!(two.journeys()[0].state, "Running");
+    }
 }
