@@ -106,8 +106,11 @@ fn distribution<'a>(
     for of in instances {
         let Some(last) = of.answers.back() else { continue };
         let now = last.metrics.buckets(metric, label);
-        let first = of.answers.front().filter(|_| span == Span::Window && of.answers.len() > 1);
-        all.add(&first.map_or_else(|| now.clone(), |first| now.since(&first.metrics.buckets(metric, label))));
+        all.add(&match span {
+            Span::SinceStart => now,
+            // Of one answer alone nobody knows what is of this minute.
+            Span::Window => now.since(&of.answers.front().unwrap_or(last).metrics.buckets(metric, label)),
+        });
     }
     let values = all.quantile(0.5).zip(all.quantile(0.99)).zip(all.most());
     Quantiles { count: all.count(), values: values.map(|((p50, p99), most)| [p50, p99, most]) }
@@ -306,7 +309,7 @@ mod tests {
     #[test]
     fn latencies_are_those_of_the_window_or_of_all_time() {
         for (events, window, start) in [
-            (&[(0, 10)][..], 10.0, 10.0),
+            (&[(0, 10)][..], 0.0, 10.0),
             (&[(0, 10), (1, 30)], 20.0, 30.0),
             (&[(0, 10), (1, 30), (61, 35)], 5.0, 35.0),
             (&[(0, 10), (1, 4)], 4.0, 4.0),
