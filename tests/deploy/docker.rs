@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use wayfarer::cli::DEFAULT_URL;
+
 use super::files::{is_command_line, root, settings, text};
 
 const FILE: &str = "deploy/Dockerfile";
@@ -125,6 +127,8 @@ fn it_runs_as_nobody_in_particular_with_settings_and_commands_that_are_right() {
         .collect();
     let settings = settings(FILE, "", &variables);
     assert_eq!(all(&file, "EXPOSE"), [settings.http.listen.port().to_string()]);
+    // Where the health check asks.
+    assert_eq!(DEFAULT_URL, format!("http://127.0.0.1:{}", settings.http.listen.port()));
     let kept = all(&file, "VOLUME")[0].to_owned();
     assert!(settings.journal.directory.starts_with(&kept), "{kept}");
     assert_eq!(words(all(&file, "ENTRYPOINT")[0]), ["wayfarer"]);

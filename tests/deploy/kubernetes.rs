@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
-use wayfarer::config::{JournalKind, Settings};
+use wayfarer::config::{JournalKind, Settings, Workers};
 
 use super::files::{is_command_line, settings, text, yaml};
 
@@ -106,6 +106,10 @@ fn an_instance_has_a_name_that_stays_and_settings_that_are_right() {
         assert!(keys.contains(&format!("\n{key} = ")), "{name}");
     }
     assert_eq!(pod(&objects)["spec"]["enableServiceLinks"], false);
+    let cores = string(&container(&objects)["resources"]["requests"]["cpu"]).parse().expect("whole cores");
+    assert_eq!(settings.engine.workers, Workers::Count(cores));
+    let image = string(&container(&objects)["image"]);
+    assert_eq!(image.split_once(':'), Some(("wayfarer", env!("CARGO_PKG_VERSION"))));
     let arguments: Vec<&str> = list(&container(&objects)["args"]).iter().map(string).collect();
     is_command_line(DIRECTORY, &arguments);
 }
