@@ -6,7 +6,7 @@ use crate::cli::exit;
 use crate::ctl::tables;
 use crate::journal::embedded::{Embedded, EmbeddedOptions, OpenError, Retention};
 use crate::journal::{JournalError, Stream, Streams};
-use crate::worker::story;
+use crate::worker::{letters, story};
 
 /// Why there is nothing to see.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +76,7 @@ pub fn open_as(directory: &Path, options: EmbeddedOptions) -> Result<Embedded, L
 /// # Errors
 /// If they cannot be looked at.
 pub fn rejects(directory: &Path, from: u64, limit: u32, as_json: bool) -> Result<String, LookError> {
-    let found = story::rejects(&open(directory)?, from, limit as usize)?;
+    let found = letters::rejects(&open(directory)?, from, limit as usize)?;
     if as_json {
         return Ok(json(&found));
     }
@@ -89,7 +89,7 @@ pub fn rejects(directory: &Path, from: u64, limit: u32, as_json: bool) -> Result
 /// If there is no such one, or it cannot be looked at.
 pub fn reject(directory: &Path, number: u64, raw: bool, as_json: bool) -> Result<Vec<u8>, LookError> {
     let log = open(directory)?;
-    let found = story::rejects(&log, number, 1)?.into_iter().find(|reject| reject.number == number);
+    let found = letters::rejects(&log, number, 1)?.into_iter().find(|reject| reject.number == number);
     let Some(reject) = found else {
         let bounds = log.bounds(Stream::Rejects)?;
         return Err(match bounds.next.checked_sub(1) {

@@ -65,13 +65,18 @@ fn call(command: Command) -> Result<u8, Ended> {
 }
 
 fn rejects(args: &RejectsArgs) -> Result<u8, Ended> {
-    let (Rejects::List { source, .. } | Rejects::Show { source, .. }) = &args.command;
-    let Some(directory) = &source.directory else {
-        return Ok(ctl::rejects(args, &mut io::stdout(), &mut io::stderr()));
+    let directory = match &args.command {
+        Rejects::List { source, .. } | Rejects::Show { source, .. } => source.directory.as_deref(),
+        Rejects::Replay(_) => None,
     };
-    match &args.command {
-        Rejects::List { from, limit, .. } => text(look::rejects(directory, *from, *limit, source.json)),
-        Rejects::Show { number, raw, .. } => bytes(look::reject(directory, *number, *raw, source.json)),
+    match (directory, &args.command) {
+        (Some(directory), Rejects::List { from, limit, source }) => {
+            text(look::rejects(directory, *from, *limit, source.json))
+        }
+        (Some(directory), Rejects::Show { number, raw, source }) => {
+            bytes(look::reject(directory, *number, *raw, source.json))
+        }
+        _ => Ok(ctl::rejects(args, &mut io::stdout(), &mut io::stderr())),
     }
 }
 

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::model::Timestamp;
+
 pub use clap_complete::Shell;
 pub use ctl::{
     ApiEntry, CommandOptions, CopyArgs, Ctl, CtlArgs, FailArgs, KeepEdit, Put, ReactivateArgs, ResumeArgs,
@@ -95,11 +97,12 @@ Ends with 0 if there is none, with 1 if there is one.")]
     #[command(after_long_help = top::EXAMPLES)]
     Top(TopArgs),
 
-    /// Look at the events that could not be decoded
+    /// Look at the events that could not be decoded, and let them in once more
     #[command(after_long_help = "Examples:
   wayfarer rejects list
   wayfarer rejects list --directory ./data --json
-  wayfarer rejects show 17 --raw > rejected.bin")]
+  wayfarer rejects show 17 --raw > rejected.bin
+  wayfarer rejects replay --code user_missing --dry-run")]
     Rejects(RejectsArgs),
 
     /// Tell one user's story: entries, refusals with their gate and reason, nodes, timers, holds, sends
@@ -206,7 +209,7 @@ pub struct Source {
 /// What `rejects` is given.
 #[derive(Debug, Args)]
 pub struct RejectsArgs {
-    /// List or show.
+    /// List, show or replay.
     #[command(subcommand)]
     pub command: Rejects,
 }
@@ -238,6 +241,60 @@ pub enum Rejects {
         #[arg(long, conflicts_with = "json")]
         raw: bool,
     },
+    /// Let some in once more, where they came from: after the cause was mended
+    ///
+    /// Each is appended again to the input that it came from, in the same shard and, on Kafka, under the same key, and
+    /// is noted as let in: whoever repeats this lets nothing in twice, unless --again. What is rejected again is another
+    /// dead letter, with a number of its own. A letter that is cut cannot be let in, nor can a row of an audience list,
+    /// which is read with its list only; a line of a followed file comes back as an accepted event.
+    #[command(after_long_help = "Examples:
+  wayfarer rejects replay 17 18
+  wayfarer rejects replay --code user_missing --since 2026-03-01T00:00:00Z --dry-run
+  wayfarer rejects replay --all
+
+Ends with 1 if some of those that were chosen were not let in; each is told with its reason.")]
+    Replay(ReplayRejects),
+}
+
+/// What `rejects replay` is given: which ones, by number or by all that is said of them.
+#[derive(Debug, Args)]
+pub struct ReplayRejects {
+    /// Their numbers in the list
+    #[arg(value_name = "NUMBERS")]
+    pub numbers: Vec<u64>,
+    /// From this number on
+    #[arg(long, value_name = "N")]
+    pub from: Option<u64>,
+    /// Up to this number, with it
+    #[arg(long, value_name = "N")]
+    pub to: Option<u64>,
+    /// Those of this reason, by its code
+    #[arg(long, value_name = "CODE")]
+    pub code: Option<String>,
+    /// Those from this input: events, internal, receipts, "input N", "file N"
+    #[arg(long, value_name = "INPUT")]
+    pub source: Option<String>,
+    /// Those rejected at that time or later
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Timestamp>,
+    /// Those rejected before that time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Timestamp>,
+    /// All that are kept
+    #[arg(long)]
+    pub all: bool,
+    /// Those too that have been let in before
+    #[arg(long)]
+    pub again: bool,
+    /// Say what would become of them, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The server
+    #[arg(long, value_name = "URL", env = "WAYFARER_URL", default_value = DEFAULT_URL)]
+    pub url: String,
+    /// Print the server's answer as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What `explain` is given.

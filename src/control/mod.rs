@@ -14,6 +14,7 @@ pub mod fold;
 pub mod range;
 pub mod statistics;
 pub mod story;
+pub mod letters;
 pub mod service;
 
 pub use command::{Act, Command, Grant, Manifest, Record};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::letters::{Replay, Wanted};
 use super::range::{Ask, AskError};
 use super::statistics::Report;
 use super::story::StoryView;
@@ -193,16 +194,31 @@ pub struct Health {
 pub struct RejectView {
     /// Its number in the dead-letter log.
     pub number: u64,
+    /// Whose it is.
+    pub shard: u16,
+    /// When it was rejected.
+    pub at: Timestamp,
     /// Which log it came from.
     pub source: String,
     /// Its position there.
     pub offset: u64,
+    /// What it was: `event`, `cloud_event`, `enter`, `row`, `receipt`, `emitted`, `remove`, `delete`, `failure`; `None`
+    /// if an older program has kept it.
+    pub kind: Option<String>,
     /// The reason's stable code.
     pub code: String,
     /// The reason.
     pub message: String,
+    /// Under which key it stood in its log, if under one; what is not UTF-8 in it is replaced.
+    pub key: Option<String>,
+    /// The headers of a CloudEvent, as the key.
+    pub headers: Vec<(String, String)>,
     /// The original bytes, base 64.
     pub bytes: String,
+    /// How many they were; more than there are in `bytes` if they were cut.
+    pub length: u64,
+    /// When it was let in once more, if it was.
+    pub replayed: Option<Timestamp>,
 }
 
 /// The running process, as the HTTP API sees it.
@@ -259,6 +275,12 @@ pub trait Service: Send + Sync + 'static {
     /// # Errors
     /// If what is stored cannot be read now.
     fn rejects(&self, from: u64, max: usize) -> Result<Vec<RejectView>, Unavailable>;
+
+    /// Lets dead letters in once more.
+    ///
+    /// # Errors
+    /// If they cannot be read or taken in now; what was let in until then stays so.
+    fn replay(&self, wanted: &Wanted) -> Result<Replay, Unavailable>;
 
     /// Whether the process does its work.
     fn health(&self) -> Health;

@@ -7,6 +7,7 @@
 
 mod client;
 pub(crate) mod flows;
+mod letters;
 mod look;
 pub(crate) mod tables;
 
@@ -22,7 +23,8 @@ use crate::http::new_id;
 use crate::journey::source;
 use client::{Answer, Ask, Client, Failure, in_path, one_problem};
 
-pub use look::{explain, rejects};
+pub use letters::rejects;
+pub use look::explain;
 
 const JSON: &str = "application/json";
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::control::letters::Replay;
 use crate::control::service::{JourneyView, RejectView, VersionView};
 use crate::control::story::StoryView;
 
@@ -212,9 +213,12 @@ pub(crate) fn rejects(rejects: &[RejectView]) -> String {
     }
     let row = |reject: &RejectView| {
         let position = format!("{}:{}", printable(&reject.source), reject.offset);
-        vec![reject.number.to_string(), position, reject.code.clone(), printable(&reject.message)]
+        let replayed = reject.replayed.map_or_else(String::new, |at| at.to_string());
+        let (code, message) = (reject.code.clone(), printable(&reject.message));
+        vec![reject.number.to_string(), position, reject.at.to_string(), replayed, code, message]
     };
-    table(&["number", "position", "code", "reason"], &rejects.iter().map(row).collect::<Vec<_>>())
+    let head = ["number", "position", "at", "let in again", "code", "reason"];
+    table(&head, &rejects.iter().map(row).collect::<Vec<_>>())
 }
 
 /// One dead letter, with its bytes as far as a terminal can show them.
@@ -223,15 +227,50 @@ pub(crate) fn reject(reject: &RejectView, bytes: &[u8]) -> String {
         .chars()
         .map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c })
         .collect();
+    let cut = match reject.length > bytes.len() as u64 {
+        true => format!(" of {}: it is cut", reject.length),
+        false => String::new(),
+    };
+    let header =
+        |(name, of): &(String, String)| format!("header    {}: {}\n", printable(name), printable(of));
+    let headers: String = reject.headers.iter().map(header).collect();
+    let replayed = reject.replayed.map_or_else(|| "never".to_owned(), |at| at.to_string());
     format!(
-        "number    {}\nposition  {}:{}\ncode      {}\nreason    {}\nbytes     {}\n\n{text}\n",
+        "number    {}\nposition  {}:{}\nshard     {}\nat        {}\nkind      {}\ncode      {}\nreason    {}\n\
+         again     {replayed}\nkey       {}\n{headers}bytes     {}{cut}\n\n{text}\n",
         reject.number,
         printable(&reject.source),
         reject.offset,
+        reject.shard,
+        reject.at,
+        reject.kind.as_deref().unwrap_or("not known"),
         reject.code,
         printable(&reject.message),
+        reject.key.as_deref().map_or_else(|| "none".to_owned(), printable),
         bytes.len(),
     )
+}
+
+/// What became of dead letters that were to be let in once more.
+pub(crate) fn replay(told: &Replay) -> String {
+    let Replay { dry_run, replayed, left, more } = told;
+    let count = replayed.len();
+    let (letters, are) = match (count, dry_run) {
+        (1, true) => ("letter", "would be"),
+        (1, false) => ("letter", "is"),
+        (_, true) => ("letters", "would be"),
+        (_, false) => ("letters", "are"),
+    };
+    let numbers: Vec<String> = replayed.iter().map(u64::to_string).collect();
+    let numbers = if numbers.is_empty() { String::new() } else { format!(": {}", numbers.join(" ")) };
+    let mut text = format!("{count} dead {letters} {are} let in once more{numbers}\n");
+    for left in left {
+        text.push_str(&format!("not {}: {}\n", left.number, printable(&left.why)));
+    }
+    if *more {
+        text.push_str("there are more; the same again goes on\n");
+    }
+    text
 }
 
 #[cfg(test)]

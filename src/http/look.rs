@@ -1,4 +1,4 @@
-//! What can be looked at: what moved in a journey, one user's story, dead letters, health, metrics.
+//! What can be looked at: what moved in a journey, one user's story, health, metrics.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -14,11 +14,6 @@ use crate::control::range::{Ask, By};
 use crate::metrics::CONTENT_TYPE;
 
 type Answer = Result<Reply, ApiError>;
-
-/// The most dead letters in one answer: each may have 256 KiB.
-pub const REJECTS_MAX: u64 = 1_000;
-/// How many there are if nobody says.
-const REJECTS_DEFAULT: u64 = 100;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,26 +72,14 @@ pub(super) async fn statistics(
     .await
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RejectsQuery {
-    from: Option<String>,
-    max: Option<String>,
-}
-
-/// Dead letters from a number on.
-pub(super) async fn rejects(State(app): State<App>, deadline: Deadline, request: Request) -> Answer {
-    let RejectsQuery { from, max } = query(request.uri(), "from=NUMBER, max=COUNT")?;
-    let from = number("from", from.as_deref(), 0, u64::MAX, 0)?;
-    let max = number("max", max.as_deref(), 1, REJECTS_MAX, REJECTS_DEFAULT)?;
-    app.blocking(Pool::Operators, deadline, move |app| {
-        let max = usize::try_from(max).unwrap_or(usize::MAX);
-        Ok(Reply::ok(&json!({ "rejects": app.service().rejects(from, max)? })))
-    })
-    .await
-}
-
-fn number(name: &str, text: Option<&str>, least: u64, most: u64, default: u64) -> Result<u64, ApiError> {
+/// A number of a query, between two.
+pub(super) fn number(
+    name: &str,
+    text: Option<&str>,
+    least: u64,
+    most: u64,
+    default: u64,
+) -> Result<u64, ApiError> {
     let Some(text) = text else { return Ok(default) };
     let number = text.parse().ok().filter(|number| (least..=most).contains(number));
     number.ok_or_else(|| {

@@ -22,6 +22,7 @@
 //! | `GET /v1/journeys/ID/statistics` | what moved, who is where; `?from=DAY&to=DAY&version=NUMBER&by=hour` |
 //! | `GET /v1/explain/USER` | the user's story; `?journey=ID` |
 //! | `GET /v1/rejects` | dead letters; `?from=NUMBER&max=COUNT` |
+//! | `POST /v1/rejects/replay` | `{numbers}` or `{from, to, code, source, since, until}` or `{all}`; `again`, `dry_run` |
 //! | `GET /livez`, `/readyz`, `/metrics` | for whoever watches the process |
 //!
 //! Whatever is refused is refused as `{"error": {"code", "message", "problems", "allowed"}}`, except a
@@ -46,10 +47,11 @@ mod journeys;
 mod unsaved;
 mod list;
 mod look;
+mod letters;
 mod server;
 
 pub use app::{INTAKE_THREADS, OPERATOR_THREADS, UPLOADS_MAX};
-pub use look::REJECTS_MAX;
+pub use letters::REJECTS_MAX;
 pub use names::{ACTOR_HEADER, KEY_HEADER, ROLE_HEADER, new_id};
 pub use repeats::KEYS_MAX;
 pub use server::{ServeError, Server, serve};

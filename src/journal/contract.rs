@@ -4,6 +4,7 @@
 //! warning and open it again. A promise panics with a sentence when it is broken. A twin that fetches in the
 //! background is polled until it gives what must come, at most [`POLLS_MAX`] times.
 
+mod letters;
 mod streams;
 
 use std::collections::BTreeMap;
@@ -72,6 +73,7 @@ pub fn promises<B: Bench>() -> Vec<Promise<B>> {
             streams::state_from_outside,
         ),
         ("a reject keeps the original bytes", streams::rejects_keep_bytes),
+        ("a dead letter is let in once more, and once", letters::once_more_and_once),
         ("the control log has one order and survives a crash", control_survives),
         ("append times never go back, nor before what a shard has taken for its own", times_never_back),
         ("a shard that is behind has the time of what it has read", behind_has_record_time),
@@ -329,7 +331,8 @@ fn refused_leaves_nothing<B: Bench>(bench: &mut B) {
     let table: [(&str, Wrong); 6] = [
         ("a repeat", |tx| one_of_everything(tx, 0, 1, 6, "bad")),
         ("a gap", |tx| one_of_everything(tx, 0, 3, 6, "bad")),
-        ("another's shard", |tx| one_of_everything(tx, 3, 1, 6, "bad")),
+        // Where the journal assigns them, all that there are may be its own.
+        ("nobody's shard", |tx| one_of_everything(tx, SHARDS, 1, 6, "bad")),
         ("a position that goes back", |tx| one_of_everything(tx, 0, 2, 4, "bad")),
         ("two parts", |tx| {
             one_of_everything(tx, 0, 2, 6, "bad");

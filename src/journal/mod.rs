@@ -1,7 +1,7 @@
 //! The transactional log under the shards: what is read, what is committed, and what leaves.
 //!
 //! - [`record`]: the words. [`batch`]: what a poll gave. [`transaction`]: what is committed together. [`reject`]: a
-//!   dead letter.
+//!   dead letter. [`letters`]: those that are let in once more.
 //! - [`traits`]: what a journal is. [`contract`]: what that means, as tests that every twin passes.
 //! - [`memory`]: no disk, fails on demand. [`embedded`]: a directory on one machine.
 //! - [`history`]: what is remembered, for a replay.
@@ -32,6 +32,7 @@ pub mod batch;
 pub mod pending;
 pub mod counts;
 pub mod reject;
+pub mod letters;
 pub mod transaction;
 pub mod error;
 pub mod traits;
@@ -49,6 +50,7 @@ pub mod history;
 pub use batch::{Batch, Held};
 pub use counts::Counts;
 pub use error::{CommitError, IntakeError, JournalError};
+pub use letters::{Letters, Verdict};
 pub use pending::Pending;
 pub use record::{
     Acknowledged, Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Kind,

@@ -2,6 +2,7 @@
 
 use super::error::JournalError;
 use super::record::{Kind, Source};
+use crate::model::envelope::Envelope;
 
 /// The first byte of an item: no [`Source`] begins so, with which items began that kept neither kind nor length.
 const FORMAT: u8 = 0x81;
@@ -28,6 +29,13 @@ pub struct Reject<'a> {
 }
 
 impl<'a> Reject<'a> {
+    /// Its headers and its value apart, of a CloudEvent that is kept whole.
+    #[must_use]
+    pub fn envelope(&self) -> Option<Envelope<'a>> {
+        let is_laid = self.kind == Some(Kind::CloudEvent) && !self.is_cut();
+        if is_laid { Envelope::read(self.bytes) } else { None }
+    }
+
     /// Whether not all that was received is kept.
     #[must_use]
     pub fn is_cut(&self) -> bool {

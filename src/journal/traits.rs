@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::batch::Batch;
 use super::counts::Counts;
 use super::error::{CommitError, IntakeError, JournalError};
+use super::letters::Letters;
 use super::pending::Pending;
 use super::record::{
     Acknowledged, Append, Appended, Bounds, Committed, ControlRecord, Head, IntakeState, Item, Progress,
@@ -358,7 +359,7 @@ pub trait Streams: Send + Sync {
 pub const ORIGIN_BYTES_MAX: usize = 256;
 
 /// A whole journal: the handle that an instance opens once and clones.
-pub trait Log: Intake + ControlLog + Streams + Group + Clone + 'static {
+pub trait Log: Intake + ControlLog + Streams + Letters + Group + Clone + 'static {
     /// One worker's access.
     type Worker: Journal;
 

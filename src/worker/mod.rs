@@ -36,6 +36,7 @@ pub mod running;
 mod tail;
 mod lookback;
 pub mod story;
+pub mod letters;
 pub mod steward;
 pub mod sources;
 mod outputs;

@@ -15,8 +15,9 @@ use super::clock;
 use super::desk::{Desk, DeskError, Stored};
 use super::inbox::{Message, Sending};
 use super::view::Counts;
-use super::{lookback, story};
+use super::{letters, lookback, story};
 use crate::control::fold::Fold;
+use crate::control::letters::{Replay, Wanted};
 use crate::control::range::Ask;
 use crate::control::service::{
     Accepted, AcceptedKind, Answer, CommandError, Health, JourneyView, RejectView, Service, StatisticsError,
@@ -446,7 +447,13 @@ impl<L: Log> Service for Running<L> {
     }
 
     fn rejects(&self, from: u64, max: usize) -> Result<Vec<RejectView>, Unavailable> {
-        story::rejects(&self.log, from, max).map_err(|e| unreadable("the dead letters", &e))
+        letters::rejects(&self.log, from, max).map_err(|e| unreadable("the dead letters", &e))
+    }
+
+    fn replay(&self, wanted: &Wanted) -> Result<Replay, Unavailable> {
+        let replay = letters::replay(&self.log, wanted).map_err(Unavailable);
+        self.workers.iter().for_each(Sending::signal);
+        replay
     }
 
     fn health(&self) -> Health {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::running::Running;
 use super::sources::read_input;
 use crate::control::Record;
+use crate::control::letters::{Replay, Wanted};
 use crate::control::range::Ask;
 use crate::control::service::{
     Accepted, Answer, CommandError, Health, JourneyView, RejectView, Service, StatisticsError, Unavailable,
@@ -160,6 +161,10 @@ impl<L: Log> Service for Stage<L> {
 
     fn rejects(&self, from: u64, max: usize) -> Result<Vec<RejectView>, Unavailable> {
         self.running()?.rejects(from, max)
+    }
+
+    fn replay(&self, wanted: &Wanted) -> Result<Replay, Unavailable> {
+        self.running()?.replay(wanted)
     }
 
     fn health(&self) -> Health {

@@ -1,10 +1,9 @@
-//! What the journal has kept of one user, and of inputs that were no events.
+//! What the journal has kept of one user.
 
 use serde::de::DeserializeOwned;
 
-use crate::control::service::RejectView;
 use crate::control::story::{StoryView, weave};
-use crate::journal::{JournalError, Reject, Source, Stream, Streams};
+use crate::journal::{JournalError, Source, Stream, Streams};
 use crate::model::hash::user_hash;
 use crate::model::wire::{RefusalRecord, SendRecord, TransitionRecord, user_of};
 
@@ -70,30 +69,6 @@ impl Asked<'_> {
     }
 }
 
-/// At most `max` dead letters from number `from` on; those that are no longer kept are passed over.
-///
-/// # Errors
-/// If the stream cannot be read.
-pub fn rejects(log: &impl Streams, from: u64, max: usize) -> Result<Vec<RejectView>, JournalError> {
-    let from = from.max(log.bounds(Stream::Rejects)?.first);
-    let (mut found, mut damaged) = (Vec::new(), None);
-    log.read_stream(Stream::Rejects, from, max, &mut |item| match Reject::decode(item.bytes) {
-        Ok(reject) => {
-            let (code, message) = reject.code.split_once(": ").unwrap_or((reject.code, ""));
-            found.push(RejectView {
-                number: item.number,
-                source: name_of(reject.source),
-                offset: reject.offset,
-                code: code.to_owned(),
-                message: message.to_owned(),
-                bytes: base64(reject.bytes),
-            });
-        }
-        Err(error) => damaged = Some(error),
-    })?;
-    damaged.map_or(Ok(found), Err)
-}
-
 pub(crate) fn name_of(source: Source) -> String {
     match source {
         Source::Events => "events".to_owned(),
@@ -106,7 +81,7 @@ pub(crate) fn name_of(source: Source) -> String {
 }
 
 /// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
+pub(super) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
@@ -119,7 +94,7 @@ fn base64(bytes: &[u8]) -> String {
     out
 }
 
-/// The bytes of [`RejectView::bytes`]; `None` if they are not base 64.
+/// The bytes that a text in base 64 stands for; `None` if it is not base 64.
 #[must_use]
 pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     let digit = |c: u8| match c {

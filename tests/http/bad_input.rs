@@ -210,6 +210,16 @@ fn every_bad_request_about_a_user_is_refused_with_its_reason() {
             ("GET", "/v1/rejects?max=0", &[], b"", 400, "out_of_range", "from 1 to 1000"),
             ("GET", "/v1/rejects?from=-1", &[], b"", 400, "out_of_range", "from 0"),
             ("GET", "/v1/rejects?size=1", &[], b"", 400, "bad_query", "max=COUNT"),
+            ("POST", "/v1/rejects/replay", &[], b"", 400, "bad_selection", "nothing says which"),
+            (
+                "POST",
+                "/v1/rejects/replay",
+                &[JSON],
+                br#"{"numbers":[1],"all":true}"#,
+                400,
+                "bad_selection",
+                "beside them",
+            ),
             ("POST", entries, &[JSON], b"{}", 400, "wrong_form", "user"),
             ("POST", entries, &[JSON], br#"{"user":7}"#, 400, "wrong_form", "string"),
             (

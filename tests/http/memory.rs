@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use wayfarer::config;
+use wayfarer::control::letters::{Left, Replay, Wanted};
 use wayfarer::control::range::Ask;
 use wayfarer::control::service::{
     Accepted, Answer, CommandError, Health, JourneyView, RejectView, Service, StatisticsError, Unavailable,
@@ -202,13 +203,33 @@ impl Service for Memory {
         self.readable()?;
         let letter = |number| RejectView {
             number,
+            shard: 3,
+            at: NOW,
             source: "events".to_owned(),
             offset: 100 + number,
+            kind: Some("event".to_owned()),
+            key: None,
+            headers: Vec::new(),
             code: "not_json".to_owned(),
             message: "byte 0 is 'x', where a value must be".to_owned(),
             bytes: "eA==".to_owned(),
+            length: 1 + 6 * (number % 2),
+            replayed: None,
         };
         Ok((from..3).take(max).map(letter).collect())
+    }
+
+    /// Those that are cut cannot be let in.
+    fn replay(&self, wanted: &Wanted) -> Result<Replay, Unavailable> {
+        let mut told = Replay { dry_run: wanted.dry_run, ..Replay::default() };
+        for letter in self.rejects(0, 3)?.iter().filter(|letter| wanted.is_wanted(letter)) {
+            if letter.length > 1 {
+                told.left.push(Left { number: letter.number, why: "it is cut".to_owned() });
+            } else {
+                told.replayed.push(letter.number);
+            }
+        }
+        Ok(told)
     }
 
     fn health(&self) -> Health {

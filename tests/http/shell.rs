@@ -183,6 +183,14 @@ fn a_user_is_entered_and_explained_and_dead_letters_are_shown() {
     assert_eq!(done(client, "rejects show 1 --raw"), "x");
     assert!(done(client, "rejects show 1").contains("position  events:101"));
     assert!(done(client, "rejects list --from 7").contains("no dead letter"));
+    assert!(done(client, "rejects show 1").contains("bytes     1 of 7: it is cut"));
+    assert_eq!(done(client, "rejects replay 0 2"), "2 dead letters are let in once more: 0 2\n");
+    let dry = run(client, "rejects replay --code not_json --dry-run");
+    assert_eq!(dry.out, "2 dead letters would be let in once more: 0 2\nnot 1: it is cut\n");
+    assert_eq!(dry.code, exit::PROBLEM, "not all that were chosen can be");
+    assert_eq!(done(client, "rejects replay --source internal"), "0 dead letters are let in once more\n");
+    let none = run(client, "rejects replay");
+    assert!(none.code == exit::PROBLEM && none.err.contains("nothing says which"), "{}", none.err);
     server.shutdown();
 }
 

@@ -4,6 +4,7 @@ mod cloud_events;
 mod health;
 mod inputs;
 mod metrics;
+mod rejects;
 mod secure;
 
 use crate::instances::deployment::{Deployment, Seen};

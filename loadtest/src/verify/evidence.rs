@@ -102,11 +102,9 @@ impl Said {
     fn of(message: Message<'_>) -> Self {
         let text = |name| Some(String::from_utf8_lossy(message.header(name)??).into_owned());
         let [topic, partition, offset] = LETTER_HEADERS.map(text);
-        Self {
-            place: topic.zip(partition).zip(offset).map(|((t, p), o)| [t, p, o]),
-            is_cut: message.header(LENGTH_HEADER).is_some(),
-            is_note: message.header(NOTE_HEADER).is_some(),
-        }
+        let place = topic.zip(partition).zip(offset).map(|((t, p), o)| [t, p, o]);
+        let is_note = place.is_none() && message.header(NOTE_HEADER).is_some();
+        Self { place, is_cut: message.header(LENGTH_HEADER).is_some(), is_note }
     }
 }
 

@@ -25,6 +25,14 @@ pub(super) const DELIVERED_KEY: [u8; 2] = [MISC, b'd'];
 /// What is written to see whether there is room; never read.
 pub(super) const PROBE_KEY: [u8; 2] = [MISC, b'p'];
 
+/// The note that a dead letter was let in once more; its value is when.
+pub(super) fn note_key(number: u64) -> [u8; 10] {
+    let mut key = [0; 10];
+    key[..2].copy_from_slice(&[MISC, b'r']);
+    key[2..].copy_from_slice(&number.to_be_bytes());
+    key
+}
+
 /// The logs that are kept for a shard, in the order of their places.
 pub(super) const LOGS: [Source; 2] = [Source::Events, Source::Lists];
 

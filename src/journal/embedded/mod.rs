@@ -25,6 +25,7 @@
 mod codec;
 mod directory;
 mod helper;
+mod letters;
 mod index;
 mod options;
 mod recover;

@@ -65,6 +65,8 @@ pub(super) fn slice(store: &Store, now: Timestamp) -> Result<u64, JournalError> 
     for stream in Stream::ALL {
         dropped += slice_stream(store, stream, now - age_of(store, stream))?;
     }
+    let (first, kept) = (codec::note_key(0), store.stream_bounds(Stream::Rejects).first);
+    dropped += drop_entries(store, first.to_vec(), codec::note_key(kept).to_vec(), |_, _| Ok(true))?;
     for (from, to, kept) in index::segments(store) {
         dropped += drop_entries(store, from, to, |_, block| Ok(index::end_of(block)? <= kept))?;
     }

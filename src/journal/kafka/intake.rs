@@ -21,13 +21,20 @@ fn topic(shared: &Shared, kind: Kind) -> &str {
     }
 }
 
-/// The headers of a record, its key and its value: of a CloudEvent those that it came with.
-fn parts<'a>(record: &Append<'a>, kind: &'a str) -> (Vec<Header<'a>>, Option<&'a [u8]>, &'a [u8]) {
-    let key = record.user.map(str::as_bytes);
-    match (record.kind, Envelope::read(record.bytes)) {
-        (Kind::CloudEvent, Some(all)) => (all.headers().collect(), all.key, all.value),
-        (Kind::Event, _) => (Vec::new(), key, record.bytes),
-        _ => (vec![(KIND_HEADER, kind.as_bytes())], key, record.bytes),
+/// The headers of a record, its key and its value: of a CloudEvent those that it came with. `code` is the kind's.
+pub(super) fn parts<'a>(
+    kind: Kind,
+    key: Option<&'a [u8]>,
+    bytes: &'a [u8],
+    code: &'a str,
+) -> (Vec<Header<'a>>, Option<&'a [u8]>, &'a [u8]) {
+    match kind {
+        Kind::CloudEvent => match Envelope::read(bytes) {
+            Some(all) => (all.headers().collect(), all.key, all.value),
+            None => (Vec::new(), key, bytes),
+        },
+        Kind::Event => (Vec::new(), key, bytes),
+        _ => (vec![(KIND_HEADER, code.as_bytes())], key, bytes),
     }
 }
 
@@ -71,7 +78,11 @@ impl Intake for Kafka {
         let shared = &self.shared;
         verify::records(records, shared.options.shards)?;
         let kinds: Vec<String> = records.iter().map(|record| record.kind.code().to_string()).collect();
-        let parts: Vec<_> = records.iter().zip(&kinds).map(|(record, kind)| parts(record, kind)).collect();
+        let parts: Vec<_> = records
+            .iter()
+            .zip(&kinds)
+            .map(|(of, code)| parts(of.kind, of.user.map(str::as_bytes), of.bytes, code))
+            .collect();
         let wanted: Vec<client::Append<'_>> = records
             .iter()
             .zip(&parts)

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use super::client::{Error, Header, Message, Out, Transaction};
 use super::codec::{self, KIND_HEADER, Origin};
+use super::owned::logged;
 use crate::journal::record::{Kind, Shard, Source};
 use crate::journal::reject::Reject;
 use crate::journal::traits::RECORD_BYTES_MAX;
-use crate::model::envelope::{self, Envelope};
+use crate::model::Timestamp;
+use crate::model::envelope;
 
 /// How much of an input is kept, its key and headers with it: as much as any record may have.
 pub(super) const LETTER_BYTES_MAX: usize = RECORD_BYTES_MAX;
@@ -31,6 +33,9 @@ const KEY_HEADER: &str = "wayfarer-key";
 /// The header that says how many bytes were received, where not all of them are kept.
 const LENGTH_HEADER: &str = "wayfarer-length";
 
+/// The header of what is no letter, but the note that the one with this number was let in once more.
+pub(super) const NOTE_HEADER: &str = "wayfarer-replayed";
+
 /// Produces a letter into a partition of the dead-letter topic: `(topic, shard, origin)` is where it was read, and the
 /// commit that says so.
 pub(super) fn produce(
@@ -41,7 +46,7 @@ pub(super) fn produce(
     timeout: Duration,
 ) -> Result<(), Error> {
     let reject = reject.within(LETTER_BYTES_MAX);
-    let envelope = Envelope::read(reject.bytes).filter(|_| is_laid(&reject));
+    let envelope = reject.envelope();
     let mut headers: Vec<Header<'_>> = envelope.iter().flat_map(|all| all.headers()).collect();
     let (offset, partition, length) =
         (reject.offset.to_string(), shard.to_string(), reject.length.to_string());
@@ -63,9 +68,12 @@ pub(super) fn produce(
     to.produce_with(rejects, record, &headers, None, timeout)
 }
 
-/// Whether its bytes are a record with its headers, and whole.
-fn is_laid(reject: &Reject<'_>) -> bool {
-    reject.kind == Some(Kind::CloudEvent) && !reject.is_cut()
+/// The letter that a note is about, and when it was written.
+pub(super) fn note(message: Message<'_>) -> Option<(u64, Timestamp)> {
+    let value = message.header(NOTE_HEADER)??;
+    let number = std::str::from_utf8(value).ok()?.parse().ok()?;
+    // A letter that came with such a header says why it is one.
+    message.header(REASON_HEADER).is_none().then(|| (number, logged(message)))
 }
 
 /// A record of the dead-letter topic as an item of [`crate::journal::Stream::Rejects`], laid into `item`.
@@ -88,7 +96,7 @@ pub(super) fn read<'a>(message: Message<'_>, item: &'a mut Vec<u8>) -> &'a [u8] 
         bytes,
     };
     let mut laid = Vec::new();
-    if is_laid(&reject) {
+    if reject.kind == Some(Kind::CloudEvent) && !reject.is_cut() {
         envelope::put(reject.key, theirs.iter().copied(), bytes, &mut laid);
         (reject.length, reject.bytes) = (laid.len() as u64, &laid);
     }

@@ -50,6 +50,7 @@ pub mod options;
 mod owned;
 pub mod partition;
 mod reading;
+mod replays;
 pub mod refusal;
 mod rows;
 mod showcase;

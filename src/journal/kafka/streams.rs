@@ -15,7 +15,7 @@ use crate::journal::traits::Streams;
 use crate::model::Timestamp;
 
 /// Bits of an offset in an item's number: 281 million million records a partition.
-const OFFSET_BITS: u32 = 48;
+pub(super) const OFFSET_BITS: u32 = 48;
 /// How many records are taken at once.
 const AT_ONCE: usize = 1_000;
 /// How long one poll waits.
@@ -38,14 +38,14 @@ pub(super) fn topic(options: &KafkaOptions, stream: Stream) -> &Arc<str> {
 }
 
 /// The partitions of a stream with their first offsets and their ends.
-struct Extent {
-    partitions: Vec<Partition>,
-    first: Vec<i64>,
-    end: Vec<i64>,
+pub(super) struct Extent {
+    pub(super) partitions: Vec<Partition>,
+    pub(super) first: Vec<i64>,
+    pub(super) end: Vec<i64>,
 }
 
 impl Extent {
-    fn ask(shared: &Shared, stream: Stream) -> Result<Self, JournalError> {
+    pub(super) fn ask(shared: &Shared, stream: Stream) -> Result<Self, JournalError> {
         let topic = topic(&shared.options, stream);
         let partitions: Vec<Partition> =
             (0..shared.options.shards).map(|n| Partition::new(Arc::clone(topic), i32::from(n))).collect();
@@ -55,14 +55,18 @@ impl Extent {
     }
 }
 
-/// Gives what a record says as an item. `bytes` is where a dead letter is put together again.
+/// Gives what a record says as an item, if it is one: beside dead letters lie notes. `bytes` is where a dead letter is
+/// put together again.
 pub(super) fn give(
     stream: Stream,
     partition: u64,
     message: Message<'_>,
     bytes: &mut Vec<u8>,
     each: &mut dyn FnMut(Item<'_>),
-) {
+) -> bool {
+    if stream == Stream::Rejects && letters::note(message).is_some() {
+        return false;
+    }
     let at = match message.timestamp() {
         Stamp::Appended(ms) | Stamp::Created(ms) => Timestamp(ms),
         Stamp::None => Timestamp::MIN,
@@ -82,6 +86,7 @@ pub(super) fn give(
         at: origin.at,
         bytes: value,
     });
+    true
 }
 
 impl Streams for Kafka {
@@ -126,10 +131,9 @@ impl Streams for Kafka {
                     .poll(&mut messages, left.min(AT_ONCE), POLL, &mut |_, _| {})
                     .map_err(|e| storage(DOING)(e.error))?;
                 for message in messages.iter() {
-                    give(stream, n, message, &mut bytes, each);
+                    left -= usize::from(give(stream, n, message, &mut bytes, each));
                     next = number(n, message.offset() + 1);
                 }
-                left -= messages.len();
             }
             reader.unassign(one).map_err(storage(DOING))?;
             if left == 0 {

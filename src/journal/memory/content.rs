@@ -46,6 +46,8 @@ pub(super) struct Content {
     /// By shard: the number under which it was shown, the commit, what was shown.
     views: BTreeMap<Shard, (u64, u64, Vec<u8>)>,
     shown: u64,
+    /// By dead letter: when it was let in once more.
+    pub(super) replayed: BTreeMap<u64, Timestamp>,
     last_append: Option<Timestamp>,
 }
 

@@ -16,7 +16,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use self::group::Members;
 pub use self::group::{Member, Rebalance};
 pub use self::worker::{MemoryStored, MemoryWorker};
 use super::error::{IntakeError, JournalError};
+use super::letters::{self, Letters, Verdict};
 use super::record::{
     Acknowledged, Append, Appended, Bounds, ControlRecord, IntakeState, Item, Shard, Stream, View,
 };
@@ -366,6 +367,24 @@ impl Streams for Memory {
     /// Nothing is noted, so everything is still to be delivered.
     fn delivered(&self) -> Result<u64, JournalError> {
         self.living().map(|_| 0)
+    }
+}
+
+impl Letters for Memory {
+    fn replayed(&self) -> Result<BTreeMap<u64, Timestamp>, JournalError> {
+        Ok(self.living()?.content.replayed.clone())
+    }
+
+    fn replay(&self, now: Timestamp, numbers: &[u64], again: bool) -> Result<Vec<Verdict>, IntakeError> {
+        let found = letters::collect(self, numbers).map_err(|error| letters::stopped(&error))?;
+        self.append_with(now, |content, at| {
+            let noted = |number| content.replayed.get(&number).copied();
+            let (chosen, verdicts) = letters::judge(numbers, &found, noted, again);
+            let records: Vec<Append<'_>> = chosen.iter().map(|(_, letter)| letter.append()).collect();
+            content.append(at, &records);
+            content.replayed.extend(chosen.iter().map(|(number, _)| (*number, at)));
+            verdicts
+        })
     }
 }
 

@@ -66,7 +66,8 @@ impl Drop for Parts {
     }
 }
 
-/// One line of `rejects.jsonl`: the place, why, and the bytes as they came, in hex where they are no text.
+/// One line of `rejects.jsonl`: the place, why, and the bytes as they came, in hex where they are no text; of a
+/// CloudEvent its headers too.
 fn write_letter(shard: u16, letter: &[u8], out: &mut Vec<u8>) {
     let reject = Reject::decode(letter).expect("a dead letter that was just made reads back");
     let (code, reason) = reject.code.split_once(": ").unwrap_or((reject.code, ""));
@@ -80,13 +81,28 @@ fn write_letter(shard: u16, letter: &[u8], out: &mut Vec<u8>) {
     json::string(out, code);
     out.extend_from_slice(b",\"reason\":");
     json::string(out, reason);
-    match std::str::from_utf8(reject.bytes) {
+    let envelope = reject.envelope();
+    let original = envelope.map_or(reject.bytes, |all| all.value);
+    if let Some(envelope) = envelope {
+        let mut between = b",\"headers\":[".as_slice();
+        for (name, value) in envelope.headers() {
+            out.extend_from_slice(between);
+            between = b",";
+            out.push(b'[');
+            json::string(out, name);
+            out.push(b',');
+            json::string(out, &String::from_utf8_lossy(value));
+            out.push(b']');
+        }
+        out.push(b']');
+    }
+    match std::str::from_utf8(original) {
         Ok(text) => {
             out.extend_from_slice(b",\"original\":");
             json::string(out, text);
         }
         Err(_) => {
-            let hex: String = reject.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex: String = original.iter().map(|byte| format!("{byte:02x}")).collect();
             out.extend_from_slice(b",\"original_hex\":");
             json::string(out, &hex);
         }
