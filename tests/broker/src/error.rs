@@ -23,11 +23,11 @@ pub enum Error {
         /// What it said that it is.
         found: String,
     },
-    /// Kafka is not in the cache yet and there is no `mvn` to fetch it.
-    #[error("mvn is missing, and fetches Kafka {version} once: Debian's package maven brings it.")]
+    /// Something is not in the cache yet and there is no `mvn` to make it.
+    #[error("mvn is missing, and makes {what} once: Debian's package maven brings it.")]
     MavenMissing {
-        /// The version to be fetched.
-        version: &'static str,
+        /// What is to be made.
+        what: String,
     },
     /// A tool (Maven, keytool, Kafka's formatter) ended with an error.
     #[error("{what} failed ({status}); it said last:\n{said}")]

@@ -27,6 +27,7 @@ pub mod error;
 pub mod broker;
 pub mod cluster;
 pub mod fetch;
+pub mod maven;
 mod settings;
 mod certificate;
 mod node;
