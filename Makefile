@@ -53,7 +53,7 @@ docs: prepare-build ## the documentation of the source, in target/doc, where a w
 bench: prepare-build ## the benchmarks; one of them: make bench ARGS=gate
 	$(CARGO) bench $(LOCKED) --benches -- $(ARGS)
 
-race: prepare-build ## Wayfarer beside the bare Kafka loop, in turns on one broker; ARGS='--events 1000000 --rounds 5'
+race: prepare-build ## Wayfarer, bare Kafka and the peers in turns on one broker; ARGS='--peers bare,naive --rounds 5'
 	@scripts/prepare kafka
 	$(CARGO) build $(LOCKED) --release --package wayfarer --package wayfarer-load
 	$(WITH_KAFKA) target/release/wayfarer-load race $(ARGS)

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::{Result, cannot};
+use crate::error::{Error, Result, cannot};
 use crate::generate::{self, Generate};
-use crate::race::{self, Race, bare};
+use crate::race::job::Job;
+use crate::race::{self, Race, bare, naive};
 use crate::verify::{self, Verify};
 
-/// Load for Wayfarer: a synthetic shop's events, and the race against bare Kafka
+/// Load for Wayfarer: a synthetic shop's events, and the race against bare Kafka and its peers
 #[derive(Debug, Parser)]
 #[command(version)]
 pub struct Cli {
@@ -32,6 +33,8 @@ enum Command {
         #[arg(long)]
         shape: PathBuf,
     },
+    /// The obvious asynchronous program, which the race compares with
+    Naive(Job),
 }
 
 /// Does what the arguments say.
@@ -55,9 +58,17 @@ pub fn call(cli: Cli) -> Result<()> {
             }
             Ok(())
         }
-        Command::Race(args) => say(&race::run(&args)?.text()),
+        Command::Race(args) => {
+            let report = race::run(&args)?;
+            say(&report.text())?;
+            match report.void.len() {
+                0 => Ok(()),
+                count => Err(Error(format!("the race is void, for {count} reason(s) above"))),
+            }
+        }
         Command::Verify(args) => say(&verify::run(&args)?),
         Command::Bare { shape } => bare::run(&shape),
+        Command::Naive(job) => naive::run(&job),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Load for Wayfarer: a synthetic shop's events, the race against bare Kafka, and the verifier.
+//! Load for Wayfarer: a synthetic shop's events, the race against bare Kafka and other programs, and the verifier.
 //!
 //! It knows the forms in which events, commands and sends are written, and Kafka; never the engine.
 //!

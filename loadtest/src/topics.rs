@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
-use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Messages, Partition, Settings};
+use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Message, Messages, Partition, Settings};
 
 use crate::error::{Error, Result};
 
@@ -94,28 +94,40 @@ impl Topics {
     /// # Errors
     /// The brokers do not answer, or not to the end.
     pub fn content(&self, topic: &str, partitions: u16) -> Result<BTreeMap<u8, Content>> {
+        let mut content = BTreeMap::<u8, Content>::new();
+        self.read(topic, partitions, |message| {
+            let key = message.key().unwrap_or_default();
+            let of = content.entry(key.first().copied().unwrap_or(0)).or_default();
+            of.records += 1;
+            of.keys += key.len() as u64;
+            of.values += message.value().map_or(0, <[u8]>::len) as u64;
+        })?;
+        Ok(content)
+    }
+
+    /// Shows everything that lies committed in a topic, each partition in its order.
+    ///
+    /// # Errors
+    /// The brokers do not answer, or not to the end.
+    pub fn read(&self, topic: &str, partitions: u16, mut show: impl FnMut(&Message<'_>)) -> Result<()> {
         let reader = Consumer::reader(&Settings::new(&*self.servers), "wayfarer-load", Isolation::Committed)?;
         let all = partitions_of(topic, partitions);
         let ends = reader.offsets(&all, Edge::Latest, Isolation::Committed, PATIENCE)?;
         let from: Vec<_> = all.iter().map(|partition| (partition.clone(), 0)).collect();
         reader.assign(&from)?;
-        let (mut content, mut messages) = (BTreeMap::<u8, Content>::new(), Messages::new());
+        let mut messages = Messages::new();
         let mut heard = Instant::now();
         loop {
             reader.poll(&mut messages, 10_000, Duration::from_millis(20), &mut |_, _| {})?;
             for message in messages.iter() {
-                let key = message.key().unwrap_or_default();
-                let of = content.entry(key.first().copied().unwrap_or(0)).or_default();
-                of.records += 1;
-                of.keys += key.len() as u64;
-                of.values += message.value().map_or(0, <[u8]>::len) as u64;
+                show(&message);
             }
             if !messages.is_empty() {
                 heard = Instant::now();
             }
             let read = reader.positions(&all)?;
             if read.iter().zip(&ends).all(|(at, end)| at.unwrap_or(0) >= *end) {
-                return Ok(content);
+                return Ok(());
             }
             if heard.elapsed() > PATIENCE {
                 return Err(Error(format!("the topic {topic} cannot be read to its end: nothing comes")));

@@ -72,6 +72,22 @@ impl Traffic {
         self.carts.iter().map(|word| u64::from(word.count_ones())).sum()
     }
 
+    /// How many customers there are.
+    #[must_use]
+    pub const fn users(&self) -> u64 {
+        self.shape.users
+    }
+
+    /// Whether that customer has a cart now and has not ordered.
+    ///
+    /// # Panics
+    /// There is no such customer.
+    #[must_use]
+    pub fn has_cart(&self, user: u64) -> bool {
+        assert!(user < self.shape.users, "customers are counted from 0");
+        self.carts[(user / 64) as usize] & (1 << (user % 64)) != 0
+    }
+
     /// Writes the event that was next last, which happened `at` (milliseconds since 1970).
     pub fn write(&self, (user, deed): (u64, Deed), at: i64, into: &mut Vec<u8>) {
         let (name, number) = (name_of(deed), self.number);
@@ -157,6 +173,7 @@ mod tests {
             let (user, deed) = shop.step();
             last.insert(user, deed);
         }
+        assert!(last.iter().all(|(&user, &deed)| shop.has_cart(user) == (deed == Deed::Cart)));
         assert_eq!(shop.waiting(), last.values().filter(|deed| **deed == Deed::Cart).count() as u64);
     }
 }

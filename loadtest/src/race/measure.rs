@@ -10,9 +10,7 @@ use crate::topics::{PATIENCE, partitions_of};
 
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// The steady stretch: from this share of the events on, in percent; what is before is beginning.
-const FROM: u64 = 20;
-/// Up to this share: what is behind is ending.
+/// Up to this share of the events, in percent: what is behind is ending.
 const UP_TO: u64 = 97;
 /// After so long without any progress nobody waits on.
 const STUCK: Duration = Duration::from_secs(60);
@@ -26,6 +24,16 @@ pub struct Speed {
     pub rate: f64,
     /// From its start to its last commit.
     pub took: Duration,
+}
+
+/// Which part of the way counts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stretch {
+    /// From this share of the events on, in percent (below 72), until shortly before the end; what is before is
+    /// beginning: filling buffers, compiling at run time.
+    From(u64),
+    /// All of it, however short: to try out, and nothing to quote.
+    Whole,
 }
 
 #[derive(Clone, Copy)]
@@ -65,7 +73,7 @@ impl Watch {
     ///
     /// # Errors
     /// The process ends before, gets nowhere, or was too fast to be seen.
-    pub fn follow(&self, process: &mut Measured) -> Result<Speed> {
+    pub fn follow(&self, process: &mut Measured, stretch: Stretch) -> Result<Speed> {
         let began = Instant::now();
         let all: u64 = self.ends.iter().map(|end| end.unsigned_abs()).sum();
         let (mut looks, mut moved): (Vec<Look>, Instant) = (Vec::new(), began);
@@ -78,7 +86,7 @@ impl Watch {
             }
             looks.push(Look { at, cpu, events });
             if events >= all {
-                return steady(&looks, all, at - began);
+                return speed(&looks, stretch, all, at - began);
             }
             if moved.elapsed() > STUCK {
                 return Err(Error(format!("it gets nowhere: {events} of {all} events are committed")));
@@ -89,9 +97,13 @@ impl Watch {
 }
 
 /// What happened between the beginning and the ending.
-fn steady(looks: &[Look], all: u64, took: Duration) -> Result<Speed> {
-    let first = looks.iter().find(|look| look.events * 100 >= all * FROM);
-    let last = looks.iter().rev().find(|look| look.events * 100 <= all * UP_TO);
+fn speed(looks: &[Look], stretch: Stretch, all: u64, took: Duration) -> Result<Speed> {
+    let (from, up_to) = match stretch {
+        Stretch::From(from) => (from, UP_TO),
+        Stretch::Whole => (0, 100),
+    };
+    let first = looks.iter().find(|look| look.events * 100 >= all * from);
+    let last = looks.iter().rev().find(|look| look.events * 100 <= all * up_to);
     let (Some(first), Some(last)) = (first, last) else {
         return Err(Error("it was never seen at work".to_owned()));
     };
@@ -120,9 +132,23 @@ mod tests {
         };
         // Starting costs 9 s, ending takes 100 s.
         let looks = [look(0, 0, 0), look(1, 9, 0), look(2, 10, 20), look(6, 14, 97), look(106, 14, 100)];
-        let speed = steady(&looks, 100, Duration::from_secs(106)).expect("it was seen");
+        let speed = speed(&looks, Stretch::From(20), 100, Duration::from_secs(106)).expect("it was seen");
         assert_eq!((speed.cpu_ns * 77.0).round(), 4e9);
         assert_eq!((speed.rate * 4.0).round(), 77.0);
-        assert!(steady(&[look(0, 0, 0), look(1, 1, 100)], 100, Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn who_was_too_fast_to_be_seen_has_no_figures_unless_it_is_tried_out() {
+        let at = Instant::now();
+        let look = |seconds, events| Look {
+            at: at + Duration::from_secs(seconds),
+            cpu: Duration::from_secs(seconds),
+            events,
+        };
+        let looks = [look(0, 0), look(2, 100)];
+        let of = |stretch| speed(&looks, stretch, 100, Duration::ZERO);
+        assert!(of(Stretch::From(20)).is_err());
+        let whole = of(Stretch::Whole).expect("the whole way was seen");
+        assert_eq!((whole.cpu_ns, whole.rate), (2e7, 50.0));
     }
 }

@@ -36,6 +36,8 @@ pub struct Place<'a> {
     pub events: &'a str,
     /// How many threads.
     pub threads: u16,
+    /// Whether it writes its lines of movements and refusals.
+    pub movements: bool,
 }
 
 /// How long it may take to be ready.
@@ -53,11 +55,12 @@ impl Ours {
     /// It does not start, or does not publish.
     pub fn prepare(place: &Place<'_>, prefix: &str, port: u16) -> Result<Self> {
         let config = place.directory.join(format!("{prefix}toml"));
-        let Place { brokers, events, threads, .. } = place;
+        let Place { brokers, events, threads, movements, .. } = place;
         let group = prefix.trim_end_matches('.');
         let text = format!(
-            "[journal]\nkind = \"kafka\"\n[engine]\nworkers = {threads}\n[kafka]\nbrokers = [\"{brokers}\"]\n\
-             group = \"{group}\"\ninstance = \"one\"\n[topics]\nprefix = \"{prefix}\"\nevents = [\"{events}\"]\n\
+            "[journal]\nkind = \"kafka\"\nmovements = {movements}\n[engine]\nworkers = {threads}\n\
+             [kafka]\nbrokers = [\"{brokers}\"]\ngroup = \"{group}\"\ninstance = \"one\"\n\
+             [topics]\nprefix = \"{prefix}\"\nevents = [\"{events}\"]\n\
              replication = 1\nmin_insync = 1\n[http]\nlisten = \"127.0.0.1:{port}\"\n[log]\nlevel = \"warn\"\n"
         );
         std::fs::write(&config, text).map_err(cannot(format!("write {}", config.display())))?;
@@ -93,6 +96,8 @@ impl Ours {
     pub fn start(&self) -> Result<Measured> {
         let mut command = Command::new(&self.program);
         command.args(["run", "--config"]).arg(&self.config).arg("--journeys").arg(&self.journeys);
+        // The report says what the file says.
+        command.env_remove("WAYFARER_JOURNAL__MOVEMENTS");
         let child = command.stdin(Stdio::null()).spawn();
         Ok(Measured::new(child.map_err(cannot(format!("start {}", self.program.display())))?))
     }
