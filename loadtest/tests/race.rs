@@ -3,7 +3,8 @@
 #![allow(missing_docs, reason = "tests")]
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -25,20 +26,28 @@ fn wayfarer() -> PathBuf {
     program
 }
 
-fn race(arguments: &[&str]) -> Output {
+fn race(arguments: &[&str]) -> Command {
     let mut command = Command::new(LOAD);
     command.arg("race").args(arguments).arg("--program").arg(wayfarer());
     command.args(["--journeys", concat!(env!("CARGO_MANIFEST_DIR"), "/journeys")]);
-    command.output().expect("the program starts")
+    command
 }
 
-fn tried(peers: &str, events: &str) -> Value {
+/// Tries it out; without a PATH there are no Java and no Maven.
+fn tried(peers: &str, events: &str, has_path: bool) -> Value {
+    // A race has its ports to itself.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let directory = tempfile::tempdir().expect("a directory");
     let out = directory.path().join("race.json");
     let broker = Broker::shared().expect("a broker");
     let how = ["--trial", "--rounds", "1", "--warm", "0", "--users", "2000", "--partitions", "4"];
     let what = ["--brokers", broker, "--peers", peers, "--events", events, "--out"];
-    let done = race(&[&how[..], &what, &[out.to_str().expect("a path in text")]].concat());
+    let mut command = race(&[&how[..], &what, &[out.to_str().expect("a path in text")]].concat());
+    if !has_path {
+        command.env("PATH", directory.path()).env_remove("JAVA_HOME");
+    }
+    let done = command.output().expect("the program starts");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let text = std::fs::read(out).expect("it was written");
     serde_json::from_slice(&text).expect("it is JSON")
@@ -50,7 +59,7 @@ fn keys(of: &Value) -> Vec<&str> {
 
 #[test]
 fn every_peer_does_the_whole_job_and_its_ratio_is_told() {
-    let report = tried("bare,naive,streams-rocksdb,streams-memory,streams-lean", "30000");
+    let report = tried("bare,naive,streams-rocksdb,streams-memory,streams-lean", "30000", true);
     assert_eq!((&report["missing"], &report["trial"]), (&Value::Array(Vec::new()), &Value::Bool(true)));
     assert_eq!(
         keys(&report["ratios"]),
@@ -69,8 +78,16 @@ fn every_peer_does_the_whole_job_and_its_ratio_is_told() {
 }
 
 #[test]
+fn without_java_the_race_runs_without_kafka_streams_and_says_so() {
+    let report = tried("bare,streams-rocksdb,streams-lean", "20000", false);
+    assert_eq!(keys(&report["ratios"]), ["bare_cpu", "bare_wall"]);
+    let missing = report["missing"][0].as_str().expect("a sentence");
+    assert!(missing.starts_with("without streams-rocksdb, streams-lean: java is missing"), "{missing}");
+}
+
+#[test]
 fn an_unknown_peer_is_refused_with_the_list_of_those_there_are() {
-    let refused = race(&["--peers", "bare,flink"]);
+    let refused = race(&["--peers", "bare,flink"]).output().expect("the program starts");
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success());
     assert!(said.contains(r#"there is no peer "flink"; allowed are bare, naive, streams-rocksdb"#), "{said}");
