@@ -7,6 +7,8 @@ mod metrics;
 mod rejects;
 mod secure;
 
+use std::cell::RefCell;
+
 use crate::instances::deployment::{Deployment, Seen};
 use crate::instances::instance::{Instance, address, ask};
 use crate::instances::wait_for;
@@ -74,14 +76,15 @@ fn wait_greeted(of: &Deployment, users: &[&str]) {
 
 /// Waits until `/readyz` answers so, with a body that contains `part`.
 fn wait_ready(of: &Deployment, instance: &Instance, status: u16, part: &str) -> String {
-    let mut last = None;
+    let last = RefCell::new(None);
     let what = format!("{} is {status} with {part:?}", instance.name);
     wait_for(
         &what,
-        || of.said(),
+        || format!("{:?} was the last answer; {}", last.borrow(), of.said()),
         || {
-            last = get(instance, "/readyz");
-            last.take().filter(|(is, said)| *is == status && said.contains(part)).map(|(_, said)| said)
+            last.replace(get(instance, "/readyz"));
+            let last = last.borrow();
+            last.as_ref().filter(|(is, said)| *is == status && said.contains(part)).map(|(_, said)| said.clone())
         },
     )
 }
