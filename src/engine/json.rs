@@ -4,11 +4,26 @@ use crate::model::{Timestamp, Value};
 
 /// Appends a text, quoted and escaped.
 pub fn string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
     let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    // Without a way out of the loop it is done for many bytes at once.
+    let is_clean = bytes.iter().fold(true, |clean, &byte| clean & !is_escaped(byte));
+    match is_clean {
+        true => out.extend_from_slice(bytes),
+        false => escaped(out, bytes),
+    }
+    out.push(b'"');
+}
+
+const fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || byte == b'"' || byte == b'\\'
+}
+
+fn escaped(out: &mut Vec<u8>, bytes: &[u8]) {
     let mut clean = 0;
     for (i, &byte) in bytes.iter().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
+        if !is_escaped(byte) {
             continue;
         }
         out.extend_from_slice(&bytes[clean..i]);
@@ -27,7 +42,6 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
         }
     }
     out.extend_from_slice(&bytes[clean..]);
-    out.push(b'"');
 }
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -82,25 +96,22 @@ pub fn timestamp(out: &mut Vec<u8>, at: Timestamp) {
         return string(out, &at.to_string());
     }
     let in_day = ms.rem_euclid(86_400_000) as u64;
-    let fields = [(year as u64, 4, b'-'), (month, 2, b'-'), (day, 2, b'T')];
-    let clock = [
-        (in_day / 3_600_000, 2, b':'),
-        (in_day / 60_000 % 60, 2, b':'),
-        (in_day / 1_000 % 60, 2, b'.'),
-        (in_day % 1_000, 3, b'Z'),
-    ];
-    out.push(b'"');
-    for (n, width, after) in fields.into_iter().chain(clock) {
-        padded(out, n, width);
-        out.push(after);
+    let (seconds, millis) = (in_day / 1_000, in_day % 1_000);
+    let mut text = *b"\"0000-00-00T00:00:00.000Z\"";
+    for (at, pair) in [
+        (1, year as u64 / 100),
+        (3, year as u64 % 100),
+        (6, month),
+        (9, day),
+        (12, seconds / 3_600),
+        (15, seconds / 60 % 60),
+        (18, seconds % 60),
+        (22, millis % 100),
+    ] {
+        text[at..at + 2].copy_from_slice(&[b'0' + (pair / 10) as u8, b'0' + (pair % 10) as u8]);
     }
-    out.push(b'"');
-}
-
-fn padded(out: &mut Vec<u8>, n: u64, width: u32) {
-    for place in (0..width).rev() {
-        out.push(b'0' + (n / 10u64.pow(place) % 10) as u8);
-    }
+    text[21] = b'0' + (millis / 100) as u8;
+    out.extend_from_slice(&text);
 }
 
 /// Days since 1970 to year, month, day in the Gregorian calendar (the shifted-year method: years begin in March, so
