@@ -104,7 +104,7 @@ impl Scene {
     pub fn commit(&self, topic: &str, partition: i32, values: &[&str]) {
         let mut producer = self.producer(&self.name("commit"));
         let mut transaction = producer.begin().expect("it is ready");
-        transaction.produce(topic, &outs(partition, values), PATIENCE).expect("there is room");
+        transaction.produce(topic, outs(partition, values), PATIENCE).expect("there is room");
         transaction.commit(PATIENCE).expect("the broker answers");
     }
 

@@ -119,14 +119,14 @@ impl Records {
         self.ends.push((partition, key_end, self.bytes.len()));
     }
 
-    fn outs(&self) -> Vec<Out<'_>> {
+    fn outs(&self) -> impl Iterator<Item = Out<'_>> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, _, end)| *end));
         let out = |(start, &(partition, key, end)): (usize, &(i32, usize, usize))| Out {
             partition,
             key: Some(&self.bytes[start..key]),
             value: Some(&self.bytes[key..end]),
         };
-        starts.zip(&self.ends).map(out).collect()
+        starts.zip(&self.ends).map(out)
     }
 }
 
@@ -256,7 +256,7 @@ impl<'a> Loop<'a> {
             })
             .collect();
         let mut transaction = self.producer.begin()?;
-        transaction.produce(&self.shape.state, &self.records.outs(), PATIENCE)?;
+        transaction.produce(&self.shape.state, self.records.outs(), PATIENCE)?;
         transaction.send_offsets(&offsets, &group, PATIENCE)?;
         transaction.commit(PATIENCE)?;
         self.records.bytes.clear();

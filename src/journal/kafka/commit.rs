@@ -221,23 +221,20 @@ fn lay(
             value
         })
         .collect();
-    let mut out = Vec::new();
-    for (part, value) in tx.parts().iter().zip(&values) {
+    let state = tx.parts().iter().zip(&values).flat_map(|(part, value)| {
         let partition = i32::from(part.shard());
-        out.extend(part.changes().map(|change| match change {
+        let changes = part.changes().map(move |change| match change {
             Change::Put(key, value) => Out { partition, key: Some(key), value: Some(value) },
             Change::Delete(key) => Out { partition, key: Some(key), value: None },
-        }));
-        out.push(Out { partition, key: Some(HEAD_KEY), value: Some(value) });
-    }
-    to.produce(&topics.state, &out, deadline)?;
-    out.clear();
-    for part in tx.parts() {
+        });
+        changes.chain([Out { partition, key: Some(HEAD_KEY), value: Some(value) }])
+    });
+    to.produce(&topics.state, state, deadline)?;
+    let sends = tx.parts().iter().flat_map(|part| {
         let partition = i32::from(part.shard());
-        let send = |line| Out { partition, key: user_of(line), value: Some(line) };
-        out.extend(part.items(Stream::Sends).map(send));
-    }
-    produce(to, &topics.sends, &out, deadline)?;
+        part.items(Stream::Sends).map(move |line| Out { partition, key: user_of(line), value: Some(line) })
+    });
+    to.produce(&topics.sends, sends, deadline)?;
     let origins: Vec<[u8; Origin::BYTES]> = tx
         .parts()
         .iter()
@@ -248,12 +245,11 @@ fn lay(
         (Stream::Refusals, &topics.refusals),
         (Stream::Cycles, &topics.cycles),
     ] {
-        out.clear();
-        for (part, origin) in tx.parts().iter().zip(&origins) {
+        let lines = tx.parts().iter().zip(&origins).flat_map(|(part, origin)| {
             let key = Some(&origin[..]);
-            out.extend(part.items(stream).map(|line| Out { partition: lane, key, value: Some(line) }));
-        }
-        produce(to, topic, &out, deadline)?;
+            part.items(stream).map(move |line| Out { partition: lane, key, value: Some(line) })
+        });
+        to.produce(topic, lines, deadline)?;
     }
     for ((part, origin), head) in tx.parts().iter().zip(&origins).zip(heads) {
         for item in part.items(Stream::Rejects) {
@@ -278,15 +274,6 @@ fn topic_of<'a>(shared: &'a Shared, of: &'a Positioned, source: Source) -> &'a s
         Source::Internal => &topics.internal,
         Source::Events | Source::File(_) => &topics.events,
     }
-}
-
-fn produce(
-    to: &mut client::Transaction<'_>,
-    topic: &str,
-    out: &[Out<'_>],
-    deadline: Duration,
-) -> Result<(), client::Error> {
-    if out.is_empty() { Ok(()) } else { to.produce(topic, out, deadline) }
 }
 
 /// The user of a send's line, for the record's key; none if it is written with escapes, since the key

@@ -140,7 +140,7 @@ fn a_transaction_of_one_that_is_no_member_any_more_never_commits() {
     let mut producer = scene.producer(&group);
     let mut refused = |metadata, name: &str| {
         let mut transaction = producer.begin().expect("it is ready");
-        transaction.produce(&topic, &outs(0, &["of a zombie"]), PATIENCE).expect("there is room");
+        transaction.produce(&topic, outs(0, &["of a zombie"]), PATIENCE).expect("there is room");
         let at = Partition::new(topic.as_str(), 0);
         let sent = [SentOffset { partition: at, offset: 1, metadata: "" }];
         let error = transaction.send_offsets(&sent, metadata, PATIENCE).expect_err("it is stale");

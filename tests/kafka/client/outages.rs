@@ -15,7 +15,7 @@ fn a_commit_that_nobody_answers_is_unknown_and_the_next_producer_finds_out() {
     let (topic, id) = (scene.topic("unknown", 1, &[]), scene.name("unknown"));
     let mut producer = scene.producer(&id);
     let mut transaction = producer.begin().expect("it is ready");
-    transaction.produce(&topic, &outs(0, &["perhaps"]), PATIENCE).expect("there is room");
+    transaction.produce(&topic, outs(0, &["perhaps"]), PATIENCE).expect("there is room");
     let (reader, at) = (scene.reader(Isolation::Uncommitted), [Partition::new(topic.as_str(), 0)]);
     until("it is in the log", || {
         let end = reader.offsets(&at, Edge::Latest, Isolation::Uncommitted, PATIENCE);
@@ -32,7 +32,7 @@ fn a_commit_that_nobody_answers_is_unknown_and_the_next_producer_finds_out() {
     let found = scene.values(&topic, 0, Isolation::Committed);
     assert!(found.is_empty() || found == ["perhaps"], "{found:?}");
     let mut transaction = next.begin().expect("it is ready");
-    transaction.produce(&topic, &outs(0, &["certainly"]), PATIENCE).expect("there is room");
+    transaction.produce(&topic, outs(0, &["certainly"]), PATIENCE).expect("there is room");
     transaction.commit(PATIENCE).expect("the broker answers");
     let all = scene.values(&topic, 0, Isolation::Committed);
     assert_eq!((all[..found.len()].to_vec(), all.last().map(String::as_str)), (found, Some("certainly")));
@@ -70,7 +70,7 @@ fn members_and_producers_are_closed_and_dropped_when_the_broker_is_gone() {
     });
     let mut producer = scene.producer(&scene.name("gone"));
     let mut transaction = producer.begin().expect("it is ready");
-    transaction.produce(&topic, &outs(0, &["lost"]), PATIENCE).expect("there is room");
+    transaction.produce(&topic, outs(0, &["lost"]), PATIENCE).expect("there is room");
     broker.kill().expect("it runs");
     let committed = transaction.commit(BRIEFLY);
     assert!(committed.is_err());

@@ -38,7 +38,7 @@ fn what_a_record_carries_comes_back() {
         Out { partition: 0, key: Some(b"gone"), value: None },
         Out { partition: 0, key: None, value: Some(b"") },
     ];
-    transaction.produce(&topic, &plain, PATIENCE).expect("there is room");
+    transaction.produce(&topic, plain, PATIENCE).expect("there is room");
     let headers = [("kind", &b"first"[..]), ("kind", b"last"), ("empty", b"")];
     let out = Out { partition: 0, key: Some(b""), value: Some(b"timed") };
     transaction.produce_with(&topic, out, &headers, Some(1_234_567), PATIENCE).expect("there is room");
@@ -132,7 +132,7 @@ fn offsets_are_listed_by_either_isolation_while_a_transaction_is_open() {
     scene.commit(&topic, 1, &["a", "b"]);
     let mut producer = scene.producer(&scene.name("listed"));
     let mut open = producer.begin().expect("it is ready");
-    open.produce(&topic, &outs(1, &["c", "d", "e"]), PATIENCE).expect("there is room");
+    open.produce(&topic, outs(1, &["c", "d", "e"]), PATIENCE).expect("there is room");
 
     let reader = scene.reader(Isolation::Committed);
     let at = [1, 0].map(|number| Partition::new(topic.as_str(), number));

@@ -16,7 +16,7 @@ fn only_what_is_committed_is_read() {
     let mut producer = scene.producer(&scene.name("committed"));
     let mut produce = |values: &[&str], end: &dyn Fn(Transaction<'_>)| {
         let mut transaction = producer.begin().expect("it is ready");
-        transaction.produce(&topic, &outs(0, values), PATIENCE).expect("there is room");
+        transaction.produce(&topic, outs(0, values), PATIENCE).expect("there is room");
         end(transaction);
     };
     produce(&["a", "b"], &|it| it.commit(PATIENCE).expect("the broker answers"));
@@ -32,14 +32,14 @@ type Refusal = fn(&mut Transaction<'_>, &str) -> Result<(), Error>;
 const REFUSALS: [(&str, Refusal); 5] = [
     ("MSG_SIZE_TOO_LARGE", |it, topic| {
         let large = "x".repeat(2_000_000);
-        it.produce(topic, &outs(0, &["fits", &large, "fits too"]), PATIENCE)
+        it.produce(topic, outs(0, &["fits", &large, "fits too"]), PATIENCE)
     }),
     ("MSG_SIZE_TOO_LARGE", |it, topic| {
         // The client lets it pass, the broker does not: it comes out at the commit.
-        it.produce(topic, &outs(0, &["y".repeat(5_000).as_str()]), PATIENCE)
+        it.produce(topic, outs(0, &["y".repeat(5_000).as_str()]), PATIENCE)
     }),
-    ("_UNKNOWN_PARTITION", |it, topic| it.produce(topic, &outs(1, &["nowhere"]), PATIENCE)),
-    ("UNKNOWN_TOPIC_OR_PART", |it, topic| it.produce(&format!("{topic}.none"), &outs(0, &["z"]), PATIENCE)),
+    ("_UNKNOWN_PARTITION", |it, topic| it.produce(topic, outs(1, &["nowhere"]), PATIENCE)),
+    ("UNKNOWN_TOPIC_OR_PART", |it, topic| it.produce(&format!("{topic}.none"), outs(0, &["z"]), PATIENCE)),
     ("_UNKNOWN_PARTITION", |it, topic| {
         it.produce_with(topic, Out { partition: -1, key: None, value: None }, &[], None, PATIENCE)
     }),
@@ -54,10 +54,10 @@ fn a_transaction_with_a_refused_record_never_commits_and_the_next_one_does() {
     producer.init_transactions(PATIENCE).expect("the broker answers");
     for (name, refusal) in REFUSALS {
         let mut transaction = producer.begin().expect("it is ready");
-        transaction.produce(&topic, &outs(0, &["before"]), PATIENCE).expect("there is room");
+        transaction.produce(&topic, outs(0, &["before"]), PATIENCE).expect("there is room");
         let refused = refusal(&mut transaction, &topic);
         if refused.is_err() {
-            let again = transaction.produce(&topic, &outs(0, &["after"]), PATIENCE);
+            let again = transaction.produce(&topic, outs(0, &["after"]), PATIENCE);
             assert_eq!(again.expect_err("it is poisoned").name, name);
         }
         match transaction.commit(PATIENCE) {
@@ -68,7 +68,7 @@ fn a_transaction_with_a_refused_record_never_commits_and_the_next_one_does() {
         // transaction.
         let committed = (0..2).find_map(|_| {
             let mut transaction = producer.begin().expect("it goes on");
-            transaction.produce(&topic, &outs(0, &["good"]), PATIENCE).expect("there is room");
+            transaction.produce(&topic, outs(0, &["good"]), PATIENCE).expect("there is room");
             transaction.commit(PATIENCE).ok()
         });
         assert_eq!(committed, Some(()), "nothing is wrong with this one");
@@ -88,7 +88,7 @@ fn a_full_queue_is_waited_for_and_keeps_the_order() {
     let (batch, single) = values.split_at(900);
     let mut transaction = producer.begin().expect("it is ready");
     let batch: Vec<&str> = batch.iter().map(String::as_str).collect();
-    transaction.produce(&topic, &outs(0, &batch), PATIENCE).expect("it is waited for");
+    transaction.produce(&topic, outs(0, &batch), PATIENCE).expect("it is waited for");
     for value in single {
         let out = Out { partition: 0, key: None, value: Some(value.as_bytes()) };
         transaction.produce_with(&topic, out, &[], None, PATIENCE).expect("it is waited for");
@@ -104,14 +104,14 @@ fn a_producer_that_was_fenced_says_so() {
     let id = scene.name("fenced");
     let mut old = scene.producer(&id);
     let mut transaction = old.begin().expect("it is ready");
-    transaction.produce(&topic, &outs(0, &["old"]), PATIENCE).expect("there is room");
+    transaction.produce(&topic, outs(0, &["old"]), PATIENCE).expect("there is room");
     let mut new = scene.producer(&id);
     let committed = transaction.commit(PATIENCE);
     assert!(matches!(committed, Err(TransactionError::Fenced(_))), "{committed:?}");
     let error = old.begin().map(drop).expect_err("it is of no use any more");
     assert!(error.fatal, "{error}");
     let mut transaction = new.begin().expect("it is ready");
-    transaction.produce(&topic, &outs(0, &["new"]), PATIENCE).expect("there is room");
+    transaction.produce(&topic, outs(0, &["new"]), PATIENCE).expect("there is room");
     transaction.commit(PATIENCE).expect("it is the one");
     assert_eq!(scene.values(&topic, 0, Isolation::Committed), ["new"]);
 }
@@ -129,7 +129,7 @@ fn a_commit_of_little_takes_milliseconds() {
             // As long as the last transaction's markers are missing the next one is put off, by 20 ms.
             until("it is idle", || (end(Isolation::Committed) == end(Isolation::Uncommitted)).then_some(()));
             let mut transaction = producer.begin().expect("it is ready");
-            transaction.produce(&topic, &outs(0, &values), PATIENCE).expect("there is room");
+            transaction.produce(&topic, outs(0, &values), PATIENCE).expect("there is room");
             let start = Instant::now();
             transaction.commit(PATIENCE).expect("the broker answers");
             start.elapsed()

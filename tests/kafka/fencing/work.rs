@@ -122,7 +122,7 @@ impl Work<'_> {
             let sends: Vec<String> = (from..to).map(|offset| format!("{partition}/{offset}")).collect();
             let sends: Vec<&str> = sends.iter().map(String::as_str).collect();
             transaction
-                .produce(&self.plan.sends, &outs(partition, &sends), PATIENCE)
+                .produce(&self.plan.sends, outs(partition, &sends), PATIENCE)
                 .map_err(|error| error.to_string())?;
         }
         Ok(())

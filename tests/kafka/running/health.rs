@@ -25,7 +25,7 @@ fn a_shard_that_waits_for_a_transaction_is_named_until_that_is_decided() {
     let mut foreign = deployment.scene.producer(&deployment.scene.name("foreign"));
     let mut open = foreign.begin().expect("it is ready");
     let record = Out { partition: 3, key: Some(b"k"), value: Some(b"v") };
-    open.produce(&deployment.topic("state"), &[record], PATIENCE).expect("there is room");
+    open.produce(&deployment.topic("state"), [record], PATIENCE).expect("there is room");
     // Only what has reached the broker is waited for.
     until("it is there", || (deployment.ends("state")[3] > 0).then_some(()));
     let instance = deployment.start("a");

@@ -2,7 +2,6 @@
 
 use std::ffi::{CString, c_int, c_void};
 use std::ptr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::bindings as rk;
@@ -11,10 +10,12 @@ use super::error::Error;
 use super::list;
 use super::native::Native;
 use super::raw::{self, code};
-use super::topics::Topics;
+use super::topics::{Topic, Topics};
 
 /// How long one wait for room in the queue lasts.
 const ROOM_MS: c_int = 10;
+/// How many records go to C at once: 74 KB of them.
+const PIECE: usize = 1_024;
 
 /// A record to be produced. Its partition is always said: nothing here hashes keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,23 +36,34 @@ fn pointer(bytes: Option<&[u8]>) -> (*mut c_void, usize) {
 }
 
 /// Produces records of one topic in their order.
-pub(super) fn batch(
-    native: &Arc<Native>,
+///
+/// They go to C in pieces that stay in a core's own cache, each of one partition: C then looks the partition up, and
+/// takes it into the transaction, once a piece.
+pub(super) fn batch<'a>(
+    native: &Native,
     topics: &mut Topics,
     name: &str,
-    records: &[Out<'_>],
+    records: impl IntoIterator<Item = Out<'a>>,
     timeout: Duration,
 ) -> Result<(), Error> {
     let end = Instant::now() + timeout;
+    let mut records = records.into_iter().peekable();
+    if records.peek().is_none() {
+        return Ok(());
+    }
     let topic = topics.get(name, timeout)?;
-    let mut batch = Vec::with_capacity(records.len());
+    let (mut piece, mut of) = (Vec::with_capacity(PIECE), -1);
     for record in records {
-        topic.check(name, record.partition)?;
+        if piece.len() == PIECE || record.partition != of {
+            give(native, topic, (name, of), &mut piece, end)?;
+            topic.check(name, record.partition)?;
+            of = record.partition;
+        }
         let ((payload, len), (key, key_len)) = (pointer(record.value), pointer(record.key));
-        batch.push(rk::rd_kafka_message_t {
+        piece.push(rk::rd_kafka_message_t {
             err: rk::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR,
             rkt: ptr::null_mut(),
-            partition: record.partition,
+            partition: of,
             payload,
             len,
             key,
@@ -60,36 +72,43 @@ pub(super) fn batch(
             _private: ptr::null_mut(),
         });
     }
-    let mut rest = batch.as_mut_slice();
+    give(native, topic, (name, of), &mut piece, end)
+}
+
+/// Produces records of one partition, and forgets them.
+fn give(
+    native: &Native,
+    topic: Topic,
+    (name, partition): (&str, i32),
+    piece: &mut Vec<rk::rd_kafka_message_t>,
+    end: Instant,
+) -> Result<(), Error> {
+    let mut rest = piece.as_mut_slice();
     while !rest.is_empty() {
-        let flags = rk::RD_KAFKA_MSG_F_PARTITION | rk::RD_KAFKA_MSG_F_COPY;
-        let count = c_int::try_from(rest.len()).unwrap_or(c_int::MAX);
-        // SAFETY: the topic is alive, `count` records lie at the start of `rest`. Keys and values outlive
+        let count = c_int::try_from(rest.len()).expect("no piece is longer");
+        let (handle, flags) = (topic.handle.as_ptr(), rk::RD_KAFKA_MSG_F_COPY);
+        // SAFETY: the topic is alive and has the partition, `count` records lie in `rest`. Keys and values outlive
         // the call, which copies them; it writes nothing but codes.
-        unsafe {
-            rk::rd_kafka_produce_batch(topic.handle.as_ptr(), -1, flags, rest.as_mut_ptr(), count);
-        }
+        unsafe { rk::rd_kafka_produce_batch(handle, partition, flags, rest.as_mut_ptr(), count) };
         // Once the queue is full all that follow are refused with the same code: the order is kept.
-        let Some(at) = first_refused(rest, usize::try_from(count).unwrap_or(usize::MAX)) else {
-            rest = rest.split_at_mut(usize::try_from(count).unwrap_or(0)).1;
-            continue;
-        };
+        let Some(at) = first_refused(rest) else { break };
         // SAFETY: the record lies in `rest`.
         let refused = unsafe { raw::message_code(&raw const rest[at]) };
-        let to = format!("produce to {name}/{}", rest[at].partition);
         if refused != code::QUEUE_FULL || Instant::now() >= end {
+            let to = format!("produce to {name}/{partition}");
             return Err(refuse(to, refused, rest[at].len + rest[at].key_len));
         }
         room(native);
         rest = &mut rest[at..];
     }
+    piece.clear();
     Ok(())
 }
 
-/// The first of the first `count` that was refused.
-fn first_refused(records: &[rk::rd_kafka_message_t], count: usize) -> Option<usize> {
+/// The first that was refused.
+fn first_refused(records: &[rk::rd_kafka_message_t]) -> Option<usize> {
     // SAFETY: they lie in the slice; the code is read as a number.
-    records.iter().take(count).position(|record| unsafe { raw::message_code(record) } != code::NONE)
+    records.iter().position(|record| unsafe { raw::message_code(record) } != code::NONE)
 }
 
 fn refuse(doing: String, code: i32, bytes: usize) -> Error {

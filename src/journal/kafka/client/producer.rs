@@ -307,13 +307,19 @@ fn unknown(error: Error) -> TransactionError {
 }
 
 impl Transaction<'_> {
-    /// Produces records of one topic, in their order. Waits up to `timeout` while librdkafka's queue is
-    /// full; the first time it asks a broker for the topic's partitions.
+    /// Produces records of one topic, in their order; those of one partition are best given one behind the other.
+    /// Waits up to `timeout` while librdkafka's queue is full; the first time it asks a broker for the topic's
+    /// partitions.
     ///
     /// # Errors
     /// One was refused: too large, no such topic or partition, or the queue stayed full. Or one that was
     /// produced before could not be delivered. The transaction cannot commit any more.
-    pub fn produce(&mut self, topic: &str, records: &[Out<'_>], timeout: Duration) -> Result<(), Error> {
+    pub fn produce<'a>(
+        &mut self,
+        topic: &str,
+        records: impl IntoIterator<Item = Out<'a>>,
+        timeout: Duration,
+    ) -> Result<(), Error> {
         let producer = &mut *self.producer;
         let produced = match producer.failure() {
             Some(failure) => Err(failure),
