@@ -319,10 +319,7 @@ impl World {
             part.cycles = committing.cycle;
             part.set_position(Source::Events, shard.position(EVENTS));
             part.set_position(Source::Lists, shard.position(LISTS));
-            let effects = &self.effects[place];
-            effects.sends.iter().for_each(|line| part.sends.push(line));
-            effects.transitions.iter().for_each(|line| part.transitions.push(line));
-            effects.refusals.iter().for_each(|line| part.refusals.push(line));
+            self.effects[place].exchange(part.lines());
             for (_, offset, code, bytes) in self.rejects.iter().filter(|r| r.0 == number) {
                 part.reject(&Reject {
                     source: Source::Events,

@@ -3,59 +3,7 @@
 //! Effects are rendered lines in reusable buffers: the caller owns them, clears them after each commit, and no effect
 //! costs an allocation in the steady state.
 
-/// Lines in one buffer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lines {
-    bytes: Vec<u8>,
-    count: usize,
-}
-
-impl Lines {
-    /// How many lines there are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// All lines, each ended by a newline.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The lines without their newlines.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.split_inclusive(|&b| b == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
-    }
-
-    /// Forgets all lines and keeps the room.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.count = 0;
-    }
-
-    /// Appends the lines of another buffer.
-    pub fn extend(&mut self, other: &Self) {
-        self.bytes.extend_from_slice(&other.bytes);
-        self.count += other.count;
-    }
-
-    /// The buffer to write the next line into; [`Lines::end`] completes it.
-    pub(super) fn begin(&mut self) -> &mut Vec<u8> {
-        &mut self.bytes
-    }
-
-    pub(super) fn end(&mut self) {
-        self.bytes.push(b'\n');
-        self.count += 1;
-    }
-}
+use crate::model::lines::Lines;
 
 /// What a shard wants to happen.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +25,14 @@ impl Effects {
     #[must_use]
     pub fn with_feed() -> Self {
         Self { feed: true, ..Self::default() }
+    }
+
+    /// Exchanges sends, movements and refusals, in this order, with these buffers: whoever commits them gives
+    /// emptied ones for them, and copies nothing.
+    pub fn exchange(&mut self, [sends, transitions, refusals]: [&mut Lines; 3]) {
+        std::mem::swap(&mut self.sends, sends);
+        std::mem::swap(&mut self.transitions, transitions);
+        std::mem::swap(&mut self.refusals, refusals);
     }
 
     /// Forgets everything and keeps the room.

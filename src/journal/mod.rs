@@ -61,4 +61,4 @@ pub use traits::{
     Again, Assignment, ControlLog, Group, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, OnProgress,
     OnRecord, RECORD_BYTES_MAX, Stored, Streams,
 };
-pub use transaction::{Change, Items, ShardCommit, Transaction};
+pub use transaction::{Change, ShardCommit, Transaction};

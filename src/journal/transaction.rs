@@ -6,40 +6,24 @@
 use super::record::{Shard, Source, Stream};
 use super::reject::Reject;
 use crate::model::Timestamp;
+use crate::model::lines::Lines;
 
 /// Byte strings one behind the other.
 #[derive(Clone, Debug, Default)]
-pub struct Items {
+struct Items {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Items {
-    /// Appends one.
-    pub fn push(&mut self, item: &[u8]) {
-        self.push_with(|bytes| bytes.extend_from_slice(item));
-    }
-
-    /// Appends what `write` appends to the buffer: spares a copy to whoever writes by hand.
-    pub fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    /// Appends what `write` appends to the buffer.
+    fn push_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);
         self.ends.push(self.bytes.len());
     }
 
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
     /// Each, in order.
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start..end])
     }
@@ -76,11 +60,11 @@ pub struct ShardCommit {
     /// The epoch that the shard has taken: by this commit it acknowledges it (G11).
     pub epoch: u64,
     /// Lines for delivery, without newlines.
-    pub sends: Items,
+    pub sends: Lines,
     /// Lines of movements, without newlines.
-    pub transitions: Items,
+    pub transitions: Lines,
     /// Lines of refusals, without newlines.
-    pub refusals: Items,
+    pub refusals: Lines,
     /// What was read in which order; one item if not empty.
     pub cycles: Vec<u8>,
     positions: Vec<(Source, u64)>,
@@ -143,6 +127,11 @@ impl ShardCommit {
         })
     }
 
+    /// Sends, movements and refusals, to be exchanged for filled buffers.
+    pub fn lines(&mut self) -> [&mut Lines; 3] {
+        [&mut self.sends, &mut self.transitions, &mut self.refusals]
+    }
+
     /// Keeps an input that could not be understood.
     pub fn reject(&mut self, reject: &Reject<'_>) {
         self.rejects.push_with(|bytes| reject.encode(bytes));
@@ -150,14 +139,16 @@ impl ShardCommit {
 
     /// The items of `stream`, as they are stored.
     pub fn items(&self, stream: Stream) -> impl Iterator<Item = &[u8]> {
-        let (items, cycles) = match stream {
-            Stream::Sends => (Some(&self.sends), None),
-            Stream::Rejects => (Some(&self.rejects), None),
-            Stream::Transitions => (Some(&self.transitions), None),
-            Stream::Refusals => (Some(&self.refusals), None),
-            Stream::Cycles => (None, Some(self.cycles.as_slice()).filter(|bytes| !bytes.is_empty())),
+        let lines = match stream {
+            Stream::Sends => Some(&self.sends),
+            Stream::Transitions => Some(&self.transitions),
+            Stream::Refusals => Some(&self.refusals),
+            Stream::Rejects | Stream::Cycles => None,
         };
-        items.into_iter().flat_map(Items::iter).chain(cycles)
+        let rejects = (stream == Stream::Rejects).then_some(&self.rejects);
+        let cycles = Some(self.cycles.as_slice()).filter(|it| stream == Stream::Cycles && !it.is_empty());
+        let lines = lines.into_iter().flat_map(Lines::iter);
+        lines.chain(rejects.into_iter().flat_map(Items::iter)).chain(cycles)
     }
 
     fn reset(&mut self, shard: Shard, seq: u64) {

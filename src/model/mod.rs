@@ -8,6 +8,7 @@ pub mod hash;
 pub mod event;
 pub mod envelope;
 pub mod input;
+pub mod lines;
 pub mod wire;
 
 pub use event::{Event, EventKind};

@@ -5,8 +5,8 @@ use crate::control::fold::Fold;
 use crate::control::story::{Chapter, weave};
 use crate::control::{Command, Record, Refused};
 use crate::engine::Effects;
-use crate::engine::effects::Lines;
 use crate::model::Timestamp;
+use crate::model::lines::Lines;
 use crate::model::wire::user_of;
 
 /// A command as a story tells it, and where the journey stands after it.

@@ -182,9 +182,7 @@ impl Owned {
         let committing = self.shard.commit(&mut Sink(part));
         part.meta = committing.meta;
         part.cycles = committing.cycle;
-        self.effects.sends.iter().for_each(|line| part.sends.push(line));
-        self.effects.transitions.iter().for_each(|line| part.transitions.push(line));
-        self.effects.refusals.iter().for_each(|line| part.refusals.push(line));
+        self.effects.exchange(part.lines());
         for Rejected { source, offset, kind, key, code, bytes } in &self.rejects {
             part.reject(&Reject {
                 source: *source,

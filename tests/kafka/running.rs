@@ -84,7 +84,9 @@ fn wait_ready(of: &Deployment, instance: &Instance, status: u16, part: &str) -> 
         || {
             last.replace(get(instance, "/readyz"));
             let last = last.borrow();
-            last.as_ref().filter(|(is, said)| *is == status && said.contains(part)).map(|(_, said)| said.clone())
+            last.as_ref()
+                .filter(|(is, said)| *is == status && said.contains(part))
+                .map(|(_, said)| said.clone())
         },
     )
 }

@@ -347,6 +347,6 @@ fn object(json: &Json) -> &serde_json::Map<String, Json> {
     json.as_object().expect("payloads of stories are objects")
 }
 
-fn read<T: serde::de::DeserializeOwned>(lines: &wayfarer::engine::effects::Lines) -> Vec<T> {
+fn read<T: serde::de::DeserializeOwned>(lines: &wayfarer::model::lines::Lines) -> Vec<T> {
     lines.iter().map(|line| serde_json::from_slice(line).expect("a line reads back")).collect()
 }

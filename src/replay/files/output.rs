@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::crew::Decided;
 use crate::control::statistics::Line;
-use crate::engine::effects::Lines;
+use crate::model::lines::Lines;
 use crate::replay::error::ReplayError;
 
 /// The files, in the order of [`Output::write`]'s parts; the last two are written at the end, and the last
