@@ -117,9 +117,20 @@ impl Scene {
     }
 
     pub fn member_for(&self, group: &str, session: Duration, interval: Duration) -> Consumer {
+        self.member_as(group, None, session, interval)
+    }
+
+    /// One that the group waits for when it has gone, if it has a name.
+    pub fn member_as(
+        &self,
+        group: &str,
+        name: Option<&str>,
+        session: Duration,
+        interval: Duration,
+    ) -> Consumer {
         let membership = Membership {
             group: group.to_owned(),
-            instance: None,
+            instance: name.map(str::to_owned),
             session_timeout: session,
             poll_interval_max: interval,
         };

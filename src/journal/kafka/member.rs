@@ -24,6 +24,30 @@ use crate::journal::record::Shard;
 const FENCED_MAX: usize = 4;
 const FENCED_WITHIN: Duration = Duration::from_secs(60);
 
+/// For how many sessions a worker waits for what the group gives it. A member that is gone is waited for by the group
+/// for one session at most, and a rebalance takes a few signs of life.
+const AWAITED_SESSIONS: u32 = 3;
+
+/// Since when the group has said nothing.
+#[derive(Debug, Default)]
+pub(super) struct Silence(Option<Instant>);
+
+impl Silence {
+    /// Whether it has said nothing for that long by now; it is counted anew from then.
+    fn lasts(&mut self, silent: bool, limit: Duration, now: Instant) -> bool {
+        if !silent {
+            self.0 = None;
+            return false;
+        }
+        let since = *self.0.get_or_insert(now);
+        let lasts = now.saturating_duration_since(since) >= limit;
+        if lasts {
+            self.0 = Some(now);
+        }
+        lasts
+    }
+}
+
 /// When somebody was fenced.
 #[derive(Debug, Default)]
 pub(super) struct Fences(Vec<Instant>);
@@ -77,6 +101,17 @@ impl KafkaWorker {
         JournalError::NotOwned { shard, owned: Vec::new() }
     }
 
+    /// A client that is waiting for an answer that got lost would wait for as long as the process lives. To join anew
+    /// under one's own name costs nothing: it takes one's own place.
+    pub(super) fn await_assignment(&mut self) -> Result<(), JournalError> {
+        let limit = AWAITED_SESSIONS * self.shared.options.session_timeout;
+        if self.silence.lasts(!self.consumer.is_assigned(), limit, Instant::now()) {
+            tracing::warn!(?limit, "the group has not said which shards are this worker's; it joins anew");
+            return self.rejoin();
+        }
+        Ok(())
+    }
+
     /// Gives up all shards and joins the group anew.
     fn rejoin(&mut self) -> Result<(), JournalError> {
         self.leave_all();
@@ -92,5 +127,29 @@ impl KafkaWorker {
     pub(super) fn wakes(&self) {
         let waker = Arc::clone(&self.waker);
         self.consumer.on_records(move || waker.wake());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_is_told_once_each_time_it_has_lasted_its_limit() {
+        let (mut silence, start) = (Silence::default(), Instant::now());
+        let limit = Duration::from_secs(18);
+        let mut at =
+            |second: u64, silent: bool| silence.lasts(silent, limit, start + Duration::from_secs(second));
+        let table =
+            [(0, true, false), (17, true, false), (18, true, true), (19, true, false), (35, true, false)];
+        for (second, silent, told) in table.into_iter().chain([
+            (36, true, true),
+            (37, false, false),
+            (38, true, false),
+            (55, true, false),
+            (56, true, true),
+        ]) {
+            assert_eq!(at(second, silent), told, "second {second}");
+        }
     }
 }

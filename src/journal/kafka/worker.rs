@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::client::{Consumer, Edge, Messages, Partition, Rebalance, Timestamp as Stamp};
 use super::commit::Transactions;
 use super::load::{self, Loaded, Loader};
-use super::member::{self, Fences};
+use super::member::{self, Fences, Silence};
 use super::merge::{Kept, Merge};
 use super::owned::{Owned, content, kind_of, logged, side_input};
 use super::rows::Rows;
@@ -54,6 +54,7 @@ pub struct KafkaWorker {
     pub(super) resting: bool,
     /// When the group took this worker for another one.
     pub(super) fences: Fences,
+    pub(super) silence: Silence,
     pub(super) ended: Option<String>,
 }
 
@@ -86,6 +87,7 @@ impl KafkaWorker {
             compared: 0,
             resting: false,
             fences: Fences::default(),
+            silence: Silence::default(),
             ended: None,
             shared,
         })
@@ -423,6 +425,7 @@ impl Journal for KafkaWorker {
             self.judge(failed)?;
         }
         self.look_after_shards(changes)?;
+        self.await_assignment()?;
         self.take(batch, 0);
         if max > batch.len() {
             let left = max - batch.len();
