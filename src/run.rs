@@ -30,6 +30,8 @@ use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
 use crate::journal::{JournalError, Log};
 use crate::metrics::Hub;
+use crate::worker::cycle::Failure;
+use crate::worker::desk::DeskError;
 use crate::worker::journeys::{self, JourneysError};
 use crate::worker::process::{Cause, Death, Process, StartError, hub};
 use crate::worker::stage::Stage;
@@ -298,6 +300,7 @@ fn code_of(error: &StartError) -> Ended {
         StartError::Sends(SendsFileError::Journal(_)) => exit::JOURNAL,
         StartError::Sends(_) | StartError::Source(_) => exit::FILE,
         StartError::Ended(death) => code_of_death(death),
+        StartError::Failure(Failure::Desk(DeskError::Unreadable { .. })) => exit::INCOMPATIBLE,
         StartError::Failure(_) | StartError::Thread(_) => exit::JOURNAL,
     };
     (code, error.to_string())

@@ -60,12 +60,14 @@ pub enum JournalError {
         cause: String,
     },
     /// What is stored is not what was written.
-    #[error("{what} in the journal is damaged: {how}; restore the directory from a copy")]
+    #[error("{what} is damaged: {how}; {cure}")]
     Corrupt {
-        /// What was being read.
+        /// What was being read, and where it stands.
         what: String,
         /// What is wrong with it.
         how: String,
+        /// What to do.
+        cure: &'static str,
     },
     /// What is asked for was dropped by retention.
     #[error("{what} {asked} is no longer kept; the oldest that is kept is {oldest}")]
@@ -80,8 +82,10 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    pub(crate) fn corrupt(what: impl Into<String>, how: impl Into<String>) -> Self {
-        Self::Corrupt { what: what.into(), how: how.into() }
+    /// Of a journal that is a directory.
+    pub(crate) fn corrupt(what: impl std::fmt::Display, how: impl Into<String>) -> Self {
+        let cure = "restore the directory from a copy";
+        Self::Corrupt { what: format!("{what} in the journal"), how: how.into(), cure }
     }
 }
 

@@ -99,7 +99,8 @@ pub trait Past: Send {
 /// What says that a record is missing.
 pub(super) fn missing(shard: Shard, source: Source, offset: u64) -> JournalError {
     let what = format!("record {offset} of shard {shard} in the log {source:?}");
-    JournalError::corrupt(what, "it is not there, though the records around it are")
+    let how = "it is not there, though the records around it are".to_owned();
+    JournalError::Corrupt { what, how, cure: "what needs it cannot be replayed" }
 }
 
 /// The history of a journal whose shards are nobody's at present.

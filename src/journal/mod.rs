@@ -59,6 +59,6 @@ pub use record::{
 pub use reject::Reject;
 pub use traits::{
     Again, Assignment, ControlLog, Group, Intake, Journal, KEY_BYTES_MAX, Log, ORIGIN_BYTES_MAX, OnProgress,
-    OnRecord, RECORD_BYTES_MAX, Stored, Streams,
+    OnRecord, RECORD_BYTES_MAX, Stored, Streams, Whereabouts,
 };
 pub use transaction::{Change, ShardCommit, Transaction};

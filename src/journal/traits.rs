@@ -45,6 +45,9 @@ pub type OnRecord<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 /// Reads a shard anew, given the reason why what was read first is not right.
 pub type Again<S> = Box<dyn FnOnce(&str) -> Result<S, JournalError> + Send>;
 
+/// Says where the record of a key stands that cannot be read, and what to do; without a key where all of them stand.
+pub type Whereabouts = Box<dyn FnOnce(Option<&[u8]>) -> String + Send>;
+
 /// What a shard is restored from: its last commit, and its state records. It may go to another thread, and
 /// neither needs nor disturbs the worker.
 pub trait Stored: Send + 'static {
@@ -64,6 +67,11 @@ pub trait Stored: Send + 'static {
     where
         Self: Sized,
     {
+        None
+    }
+
+    /// Who can say where a record stands, for whoever finds one that cannot be read. `None` if that helps nobody.
+    fn whereabouts(&self) -> Option<Whereabouts> {
         None
     }
 }

@@ -35,6 +35,7 @@ numbers! {
         receipts_failed => RECEIPTS_FAILED,
         api_entries => API_ENTRIES,
         list_rows => LIST_ROWS,
+        records_rejected => RECORDS_REJECTED,
         timers_fired => TIMERS_FIRED,
         released => RELEASED,
         sends => SENDS,

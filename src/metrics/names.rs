@@ -96,6 +96,8 @@ metrics! {
     API_ENTRIES "api_entries" Counter, "entries", WORKER, "";
     /// Rows of audience lists that were taken, admitted or refused.
     LIST_ROWS "list_rows" Counter, "rows", WORKER, "";
+    /// Receipts, entries, rows, removals and deletions that could not be understood; they are in the dead letters.
+    RECORDS_REJECTED "records_rejected" Counter, "records", WORKER, "any: somebody else writes into our topics";
     /// Timers that fired.
     TIMERS_FIRED "timers_fired" Counter, "timers", WORKER, "";
     /// Held users who were let go by Resume or Reactivate.

@@ -190,7 +190,7 @@ mod tests {
         let (log, mut chronicle) = (Counted::new(), Chronicle::default());
         log.put(0, 2);
         chronicle.catch_up(&log, 0).expect("it folds");
-        log.append_control(Timestamp(1), b"of another build").expect("memory has room");
+        log.append_control(Timestamp(1), br#"{"record":{"of":"another build"}}"#).expect("memory has room");
         log.put(2, 1);
         for _ in 0..2 {
             let failure = chronicle.catch_up(&log, 2).expect_err("it cannot be read").to_string();

@@ -87,6 +87,14 @@ pub enum Failure {
     /// A shard cannot be restored.
     #[error(transparent)]
     Restore(#[from] RestoreError),
+    /// A shard cannot be restored since of a record that stands there.
+    #[error("{error}; {place}")]
+    Unreadable {
+        /// Why.
+        error: RestoreError,
+        /// Where it stands, and what to do.
+        place: String,
+    },
     /// A shard knows more of the control log than the control log.
     #[error("shard {shard} has taken epoch {epoch}, which the control log does not have")]
     UnknownEpoch {
@@ -139,7 +147,7 @@ pub enum Failure {
 impl Failure {
     /// Whether a shard's records are to blame, as they were read.
     pub(super) const fn is_of_records(&self) -> bool {
-        matches!(self, Self::Journal(_) | Self::Restore(_))
+        matches!(self, Self::Journal(_) | Self::Restore(_) | Self::Unreadable { .. })
     }
 }
 

@@ -111,26 +111,71 @@ impl Desk {
                 return Ok(());
             }
             for record in &records {
-                let answered = self.apply(record)?;
-                each(record, answered);
+                if let Some(answered) = self.apply(record)? {
+                    each(record, answered);
+                }
             }
         }
     }
 
-    /// Folds the record that comes next in the log.
+    /// Folds the record that comes next in the log; `None` if it is nobody's command: somebody else has written it,
+    /// and every instance passes over it.
     ///
     /// # Errors
-    /// If it cannot be read.
-    pub fn apply(&mut self, record: &ControlRecord) -> Result<Answered, DeskError> {
+    /// If it is a command that cannot be read.
+    pub fn apply(&mut self, record: &ControlRecord) -> Result<Option<Answered>, DeskError> {
         debug_assert!(record.offset >= self.next, "the log is folded in order");
         self.next = record.offset + 1;
+        if !is_command(&record.bytes) {
+            tracing::warn!(
+                offset = record.offset,
+                "a record of the control log is no command; it is passed over"
+            );
+            return Ok(None);
+        }
         let stored: Stored = serde_json::from_slice(&record.bytes)
             .map_err(|e| DeskError::Unreadable { offset: record.offset, why: e.to_string() })?;
         let number = self.next;
-        Ok(self.fold.apply(number, record.appended, &stored.record).map(|(epoch, applied)| {
+        let folded = self.fold.apply(number, record.appended, &stored.record);
+        Ok(Some(folded.map(|(epoch, applied)| {
             // A repeat gets its first answer, under an epoch that the shards have had.
             let step = (epoch.number == number).then(|| Arc::new(Step { epoch, rows: stored.rows }));
             (applied, step)
-        }))
+        })))
+    }
+}
+
+/// Whether somebody meant a command by these bytes: a JSON object with a member `record`, as every build writes it.
+/// Only that is refused if it cannot be read, for another build may; the answer must never change.
+fn is_command(bytes: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Any<'a> {
+        #[serde(borrow)]
+        record: &'a serde_json::value::RawValue,
+    }
+    serde_json::from_slice::<Any<'_>>(bytes).is_ok_and(|any| any.record.get().starts_with('{'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Timestamp;
+
+    #[test]
+    fn what_is_no_command_is_passed_over_and_one_of_another_build_is_not() {
+        for (bytes, passed) in [
+            (&b""[..], true),
+            (b"\xff\x00", true),
+            (b"[]", true),
+            (b"{\"type\":\"track\"}", true),
+            (b"{\"record\":7}", true),
+            (b"{\"record\":{\"verb\":\"levitate\"}}", false),
+        ] {
+            let mut desk = Desk::new();
+            let record = ControlRecord { offset: 3, appended: Timestamp(1), bytes: bytes.to_vec() };
+            let folded = desk.apply(&record);
+            assert_eq!(matches!(folded, Ok(None)), passed, "{bytes:?}: {folded:?}");
+            assert_eq!(desk.next(), 4);
+        }
     }
 }

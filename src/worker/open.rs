@@ -179,7 +179,14 @@ impl Standing {
         let epoch = epoch_of(ticket.shard, &stored)?;
         let catalog = self.catalogs.get(&epoch);
         let catalog = catalog.ok_or(Failure::UnknownEpoch { shard: ticket.shard, epoch })?;
-        let owned = restore(ticket, stored, catalog, options, progress)?;
+        let (whereabouts, mut bad) = (stored.whereabouts(), None);
+        let restored = restore(ticket, stored, catalog, options, progress, &mut bad);
+        let owned = restored.map_err(|failure| match (failure, whereabouts) {
+            (Failure::Restore(error), Some(whereabouts)) => {
+                Failure::Unreadable { error, place: whereabouts(bad.as_deref()) }
+            }
+            (failure, _) => failure,
+        })?;
         let steps = self.steps.iter().filter(|step| step.epoch.number > epoch).cloned().collect();
         Ok(Opened { owned, steps })
     }
@@ -192,13 +199,14 @@ fn epoch_of(shard: u16, stored: &impl Stored) -> Result<u64, RestoreError> {
 }
 
 /// Restores a shard as its head says, under the journeys of the epoch that it took last. One that is lost
-/// meanwhile is not whole, and nobody waits for it.
+/// meanwhile is not whole, and nobody waits for it. `bad` becomes the key of a record that cannot be read.
 fn restore<S: Stored>(
     ticket: &Ticket,
     stored: S,
     catalog: &Arc<Catalog>,
     options: &Options,
     progress: OnProgress<'_>,
+    bad: &mut Option<Vec<u8>>,
 ) -> Result<Owned, Failure> {
     let shard = ticket.shard;
     let (mut lists, mut marks) = (Lists::default(), BTreeMap::new());
@@ -214,6 +222,7 @@ fn restore<S: Stored>(
     };
     stored.records(&mut told, &mut |key, value| {
         failed = take(&mut records, &mut lists, &mut marks, shard, key, value).err();
+        *bad = failed.as_ref().map(|_| key.to_vec());
         goes_on(failed.is_none() && ticket.is_wanted())
     })?;
     if let Some(error) = failed {

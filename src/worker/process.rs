@@ -15,7 +15,7 @@ use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::board::{Board, State};
 use super::cycle::{Failure, Options};
-use super::desk::Desk;
+use super::desk::{Desk, DeskError};
 use super::feed::FileClock;
 use super::inbox::{Message, Sending, inbox};
 use super::outputs::Output;
@@ -89,7 +89,9 @@ impl Death {
     fn of(failure: &Failure) -> Self {
         let cause = match failure {
             Failure::Journal(JournalError::Fenced { .. }) => Cause::Fenced,
-            Failure::Journal(JournalError::Corrupt { .. } | JournalError::Gone { .. }) => Cause::Incompatible,
+            Failure::Journal(JournalError::Corrupt { .. } | JournalError::Gone { .. })
+            | Failure::Unreadable { .. }
+            | Failure::Desk(DeskError::Unreadable { .. }) => Cause::Incompatible,
             Failure::GivenUp | Failure::Panicked { .. } | Failure::NotConserved { .. } => Cause::Bug,
             _ => Cause::Journal,
         };

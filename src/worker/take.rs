@@ -311,6 +311,7 @@ impl<J: Journal> Cycle<J> {
             (Kind::Receipt, Ok(Decoded::Receipt(form))) => self.receipt(&form.receipt(), arrived),
             (Kind::Entry, Ok(_)) => counters.api_entries += 1,
             (Kind::ListRow, Ok(_)) => counters.list_rows += 1,
+            (_, Err(_)) => counters.records_rejected += 1,
             _ => {}
         }
     }

@@ -1,6 +1,7 @@
 //! What operators see of a running instance: health that tells the truth (I12), and numbers that move.
 
 mod cloud_events;
+mod foreign;
 mod health;
 mod inputs;
 mod metrics;

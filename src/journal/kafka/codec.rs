@@ -55,10 +55,11 @@ pub(super) fn inputs(shard: Shard, bytes: &[u8]) -> Result<Option<Inputs>, Journ
 }
 
 fn damaged(shard: Shard, bytes: &[u8]) -> JournalError {
-    JournalError::corrupt(
-        format!("the head of shard {shard}"),
-        format!("its {} bytes are not of format {FORMAT} or {FORMAT_INPUTS}", bytes.len()),
-    )
+    JournalError::Corrupt {
+        what: format!("the head of shard {shard}"),
+        how: format!("its {} bytes are not of format {FORMAT} or {FORMAT_INPUTS}", bytes.len()),
+        cure: "start the version of this program that has written it",
+    }
 }
 
 /// The head, its owner, and the topics of events.

@@ -12,15 +12,16 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::checkpoint::{self, Base};
-use super::client::{Consumer, Edge, Isolation};
+use super::client::{Consumer, Edge, Isolation, Partition};
 use super::codec::{self, HEAD_KEY, Mark};
 use super::inputs::Inputs;
 use super::latest::Latest;
 use super::reading::{PATIENCE, Reading, pause};
+use super::tap::Tap;
 use super::{Shared, Waker, is_closed, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Progress, Shard};
-use crate::journal::traits::{Again, Stored};
+use crate::journal::traits::{Again, Stored, Whereabouts};
 
 /// How long after a failure the next shard is loaded.
 const RETRY: Duration = Duration::from_millis(250);
@@ -72,6 +73,15 @@ impl Stored for Loaded {
         Ok(records)
     }
 
+    fn whereabouts(&self) -> Option<Whereabouts> {
+        // With a checkpoint all is read again from the log first, whatever is wrong.
+        if self.base.is_some() {
+            return None;
+        }
+        let (shared, shard) = (Arc::clone(&self.shared), self.shard);
+        Some(Box::new(move |key| format!("{}: {CURE}", place_of(&shared, shard, key))))
+    }
+
     fn again(&self) -> Option<Again<Self>> {
         let path = self.base.as_ref()?.path().to_owned();
         let (shared, shard) = (Arc::clone(&self.shared), self.shard);
@@ -79,6 +89,33 @@ impl Stored for Loaded {
             checkpoint::reject(shard, &path, why);
             load_now(&shared, shard)
         }))
+    }
+}
+
+/// What to do about a record of the state topic that cannot be read.
+const CURE: &str = "if another program has written there, put back what stood under the key before, a null value if \
+                    nothing did; else start the version of this program that has written it";
+
+/// Where the latest record of a key stands in a shard's partition of the state topic; where they all do without a key.
+fn place_of(shared: &Shared, shard: Shard, key: Option<&[u8]>) -> String {
+    let state = Partition::new(Arc::clone(&shared.options.topics.state), i32::from(shard));
+    let Some(key) = key else { return format!("they are in {state}") };
+    let find = || {
+        let one = std::slice::from_ref(&state);
+        let edge = |edge| shared.edges(one, edge).map_err(storage("look for a record"));
+        let (first, end) = (edge(Edge::Earliest)?[0], edge(Edge::Latest)?[0]);
+        let (mut tap, mut found) = (Tap::open(&shared.options, [(state.clone(), first, end)])?, None);
+        while tap.poll(&mut |message| {
+            if message.key() == Some(key) {
+                found = Some(message.offset());
+            }
+        })? {}
+        Ok::<_, JournalError>(found)
+    };
+    match find() {
+        Ok(Some(offset)) => format!("it is record {offset} of {state}"),
+        Ok(None) => format!("it is in {state}"),
+        Err(error) => format!("it is in {state}, and where is not known: {error}"),
     }
 }
 
@@ -206,7 +243,7 @@ fn load_once(
     reading.read(shard, end, known)?;
     let latest = std::mem::take(&mut reading.latest);
     let head = match latest.get(HEAD_KEY).or(known) {
-        Some(value) => Some(codec::head(shard, value)?.0),
+        Some(value) => Some(codec::head(shard, value).map_err(|error| placed(shared, shard, error))?.0),
         None => None,
     };
     let super::Committed { offset, mark } = shared.committed(shard)?;
@@ -225,6 +262,17 @@ fn load_once(
     Ok((Loaded { head, offset, inputs, latest, base, shared, shard }, mark))
 }
 
+/// A head that cannot be read, with its place.
+fn placed(shared: &Shared, shard: Shard, error: JournalError) -> JournalError {
+    match error {
+        JournalError::Corrupt { what, how, .. } => {
+            let place = place_of(shared, shard, Some(HEAD_KEY));
+            JournalError::Corrupt { what, how: format!("{how}; {place}"), cure: CURE }
+        }
+        other => other,
+    }
+}
+
 /// The head and the group's offset are of one transaction, so they agree; offsets that the brokers have
 /// forgotten (nobody read for days) are no contradiction.
 fn agree(shard: Shard, head: Option<&Head>, mark: Option<&Mark>) -> Result<(), JournalError> {
@@ -233,8 +281,9 @@ fn agree(shard: Shard, head: Option<&Head>, mark: Option<&Mark>) -> Result<(), J
     if mark.seq == seq {
         return Ok(());
     }
-    Err(JournalError::corrupt(
-        format!("the state of shard {shard}"),
-        format!("its records end with commit {seq}, the group's offset says {}", mark.seq),
-    ))
+    Err(JournalError::Corrupt {
+        what: format!("the state of shard {shard}"),
+        how: format!("its records end with commit {seq}, the group's offset says {}", mark.seq),
+        cure: "both are of one transaction: one of them was written or reset by somebody else",
+    })
 }

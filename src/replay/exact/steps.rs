@@ -40,7 +40,7 @@ impl<'a, H: History> Steps<'a, H> {
                 break;
             }
             for record in &records {
-                if let Ok((_, Some(step))) = self.desk.apply(record).map_err(trouble)? {
+                if let Some(Ok((_, Some(step)))) = self.desk.apply(record).map_err(trouble)? {
                     self.window.push_back(step);
                 }
             }
@@ -71,8 +71,9 @@ pub(super) fn verbs(history: &impl History) -> Result<Vec<Chapter>, JournalError
         }
         for record in &records {
             // Whoever replays has said already what cannot be read.
-            let Ok(stored) = serde_json::from_slice::<Stored>(&record.bytes) else { return Ok(verbs) };
             let Ok(answered) = desk.apply(record) else { return Ok(verbs) };
+            let Some(answered) = answered else { continue };
+            let Ok(stored) = serde_json::from_slice::<Stored>(&record.bytes) else { return Ok(verbs) };
             let answered = answered.map(drop);
             verbs.push(verb(record.appended, &stored.record, answered.as_ref().err(), desk.fold()));
         }
