@@ -41,7 +41,7 @@ fn a_shard_that_waits_for_a_transaction_is_named_until_that_is_decided() {
 fn whom_the_group_gives_nothing_joins_anew_and_has_its_shards_once_the_group_goes_on() {
     let deployment = Deployment::new(1);
     // One who is gone without a word is waited for until its session is over.
-    let (session, interval) = (Duration::from_secs(26), Duration::from_secs(60));
+    let (session, interval) = (Duration::from_secs(36), Duration::from_secs(60));
     let gone = deployment.scene.member_as(deployment.group(), Some("gone"), session, interval);
     gone.subscribe(&[&deployment.topic("events")]).expect("there is such a topic");
     until("it is a member", || {
