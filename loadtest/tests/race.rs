@@ -93,6 +93,22 @@ fn an_unknown_peer_is_refused_with_the_list_of_those_there_are() {
     assert!(said.contains(r#"there is no peer "flink"; allowed are bare, naive, streams-rocksdb"#), "{said}");
 }
 
+#[test]
+fn a_number_with_which_there_is_no_race_is_refused_with_those_that_are_allowed() {
+    for (what, number, allowed) in [
+        ("--rounds", "0", "1..=1000"),
+        ("--warm", "1001", "0..=1000"),
+        ("--threads", "0", "1..=128"),
+        ("--partitions", "4097", "1..=4096"),
+        ("--events", "0", "0 is not in 1.."),
+    ] {
+        let refused = race(&[what, number]).output().expect("the program starts");
+        let said = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{what}: {said}");
+        assert!(said.contains(what) && said.contains(allowed), "{what}: {said}");
+    }
+}
+
 /// How long the slowest program on the busiest machine may take.
 const PATIENCE: Duration = Duration::from_secs(180);
 

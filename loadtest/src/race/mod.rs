@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
 use self::peer::Peer;
 use self::report::Report;
@@ -34,19 +35,19 @@ pub struct Race {
     #[arg(long, env = "WAYFARER_KAFKA", default_value = "127.0.0.1:9092")]
     brokers: String,
     /// The events of a round
-    #[arg(long, default_value_t = 4_000_000)]
+    #[arg(long, default_value_t = 4_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     events: u64,
     /// How many rounds count
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, value_parser = RangedU64ValueParser::<usize>::new().range(1..=1_000))]
     rounds: usize,
     /// How many rounds go before, which warm the brokers
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = RangedU64ValueParser::<usize>::new().range(..=1_000))]
     warm: usize,
     /// How many threads every entrant has
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=128))]
     threads: u16,
     /// How many partitions the events have
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=4_096))]
     partitions: u16,
     #[command(flatten)]
     shape: Shape,

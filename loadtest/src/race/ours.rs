@@ -1,5 +1,6 @@
 //! Wayfarer as an entrant: the released program, a journey file like any other.
 
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,13 +48,20 @@ const SHOWN: Duration = Duration::from_secs(5);
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// A port that nobody listens at now.
+fn free_port() -> Result<u16> {
+    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
+    bound.map(|address| address.port()).map_err(cannot("find a free port"))
+}
+
 impl Ours {
     /// Makes its topics, and has the journey published: before the first event, since nobody enters by an event that
     /// happened before.
     ///
     /// # Errors
     /// It does not start, or does not publish.
-    pub fn prepare(place: &Place<'_>, prefix: &str, port: u16) -> Result<Self> {
+    pub fn prepare(place: &Place<'_>, prefix: &str) -> Result<Self> {
+        let port = free_port()?;
         let config = place.directory.join(format!("{prefix}toml"));
         let Place { brokers, events, threads, movements, .. } = place;
         let group = prefix.trim_end_matches('.');

@@ -18,8 +18,6 @@ use crate::process::Measured;
 use crate::topics::{Content, Topics};
 use crate::traffic::Traffic;
 
-/// The first port that Wayfarer's API may have here.
-const PORT: u16 = 18_480;
 /// What compiles before it runs is steady from this share of the events on, in percent.
 const STEADY: u64 = 20;
 /// What compiles while it runs, from this one.
@@ -121,7 +119,7 @@ impl Rounds<'_> {
             threads: self.args.threads,
             movements: self.movements(round),
         };
-        Ours::prepare(&place, &format!("race-{}-{round}.", self.since), PORT + round as u16)
+        Ours::prepare(&place, &format!("race-{}-{round}.", self.since))
     }
 
     /// Whether Wayfarer writes lines: in rounds that do not count it is judged by them.
