@@ -108,20 +108,7 @@ mod tests {
     use crate::metrics::Hub;
     use crate::worker::board::Board;
     use crate::worker::desk::Desk;
-
-    const JOURNEY: &str = r#"
-        id = "hello"
-        dialect = "clevertap"
-        zone = "UTC"
-        entry.event = "Start"
-        content.hello.text = "hello"
-        [[node]]
-        id = "hello"
-        type = "send"
-        channel = "push"
-        content = "hello"
-        next = "exit"
-    "#;
+    use crate::worker::samples;
 
     #[test]
     fn of_two_instances_that_put_the_same_directory_at_once_neither_fails() {
@@ -136,11 +123,12 @@ mod tests {
             std::fs::write(directory.path().join("hello.toml"), text).expect("it is written");
             put_new(running, directory.path())
         };
+        let greeting = |event: &str| samples::greeting("hello", &format!("event = \"{event}\""));
         // None has seen what the others did when it begins.
         let (one, two, three) = (instance(), instance(), instance());
-        put(&one, JOURNEY).expect("nobody was faster");
-        put(&two, JOURNEY).expect("another was faster, with the same");
-        let other = put(&three, &JOURNEY.replace("Start", "Begin")).expect_err("another was faster");
+        put(&one, &greeting("Start")).expect("nobody was faster");
+        put(&two, &greeting("Start")).expect("another was faster, with the same");
+        let other = put(&three, &greeting("Begin")).expect_err("another was faster");
         assert!(matches!(other, JourneysError::Command { .. }), "{other}");
         assert_eq!(two.journeys()[0].state, "Running");
     }

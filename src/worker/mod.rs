@@ -18,6 +18,8 @@ mod owned;
 pub(crate) mod poison;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod samples;
 pub mod decide;
 pub mod open;
 mod chronicle;

@@ -211,25 +211,18 @@ mod tests {
     use crate::control::Manifest;
     use crate::journal::ControlLog;
     use crate::journal::memory::Memory;
+    use crate::journey::definition::Definition;
     use crate::metrics::Hub;
     use crate::worker::board::Board;
     use crate::worker::desk::Desk;
     use crate::worker::lists::Cursor;
+    use crate::worker::samples;
     use crate::worker::view::ShardView;
 
-    const LIST: &str = r#"
-        id = "vips"
-        dialect = "clevertap"
-        zone = "UTC"
-        entry.list = "vips"
-        content.hello.text = "hello"
-        [[node]]
-        id = "hello"
-        type = "send"
-        channel = "push"
-        content = "hello"
-        next = "exit"
-    "#;
+    fn vips(entry: &str) -> Definition {
+        let text = samples::greeting("vips", entry);
+        crate::journey::source::load("t.toml", text.as_bytes()).expect("it is right")
+    }
 
     fn give(running: &Running<Memory>, id: &str, command: Command) {
         let (actor, journey) = ("test".to_owned(), "vips".to_owned());
@@ -252,7 +245,7 @@ mod tests {
             board.committed([(0, u64::MAX), (1, u64::MAX)].into_iter());
             let running =
                 Arc::new(Running::new(log.clone(), Desk::new(), Arc::clone(&board), Hub::new(0, 1), vec![]));
-            let definition = crate::journey::source::load("t.toml", LIST.as_bytes()).expect("it is right");
+            let definition = vips("list = \"vips\"");
             give(&running, "put", Command::Put { definition: Box::new(definition) });
             give(&running, "list", Command::List(Manifest { list: "vips".to_owned(), rows: 0 }));
             give(&running, "publish", Command::Act(Act::from(Verb::Publish)));
@@ -288,9 +281,10 @@ mod tests {
         };
         // What each has seen of the doors differs; alone, either would give away all ten.
         let (one, two) = (instance([10, 0]), instance([0, 10]));
-        let limited =
-            LIST.replace("entry.list = \"vips\"", "entry.event = \"Start\"\n        entry.limit = 10");
-        let definition = crate::journey::source::load("t.toml", limited.as_bytes()).expect("it is right");
+        let definition = vips(
+            "event = \"Start\"
+limit = 10",
+        );
         give(&one, "put", Command::Put { definition: Box::new(definition) });
         give(&one, "publish", Command::Act(Act::from(Verb::Publish)));
         two.fold().expect("it reads");
