@@ -44,19 +44,8 @@ enum Command {
 pub fn call(cli: Cli) -> Result<()> {
     match cli.command {
         Command::Generate(args) => {
-            let done = generate::run(&args)?;
-            let rate = done.events as f64 / done.took.as_secs_f64().max(1e-9);
-            say(&format!(
-                "{} events, {} bytes, {:.1} s, {rate:.0}/s; {} customers have a cart that waits\n",
-                done.events,
-                done.bytes,
-                done.took.as_secs_f64(),
-                done.waiting,
-            ))?;
-            if !done.late.is_zero() {
-                say(&format!("the latest event was {} ms later than scheduled\n", done.late.as_millis()))?;
-            }
-            Ok(())
+            let kept = generate::run(&args)?;
+            say(&generate::told(&args, &kept))
         }
         Command::Race(args) => {
             let report = race::run(&args)?;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use wayfarer_broker::Broker;
-use wayfarer_load::generate::{self, Generate};
 use wayfarer_load::process::Measured;
+use wayfarer_load::race::fill::fill;
 use wayfarer_load::race::job::Job;
 use wayfarer_load::race::streams::{Streams, changelogs};
 use wayfarer_load::race::waiting::Waiting;
@@ -121,9 +121,7 @@ fn a_cart_that_nobody_orders_is_reminded_of_by_every_peer() {
     let events = format!("reminded-{since}-events");
     topics.make(&events, 1, false).expect("a topic");
     let shape = Shape { users: 1, orders: 0, seed: 1 };
-    let load =
-        Generate { events: 1, rate: 0, shape, brokers: broker.into(), topic: events.clone(), file: None };
-    generate::run(&load).expect("an event");
+    fill(broker, &events, &shape, 1).expect("an event");
     let streams = Streams::build().expect("Java and Maven are there, or there were no broker");
     let start = |form: Option<&str>| -> (Job, Measured) {
         let group = format!("reminded-{since}-{}", form.unwrap_or("naive"));

@@ -18,6 +18,7 @@ use crate::topics::Topics;
 use crate::traffic::Shape;
 
 pub mod bare;
+pub mod fill;
 pub mod job;
 pub mod measure;
 pub mod naive;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use super::fill::fill;
 use super::job::{Job, PATIENCE_MS};
 use super::measure::{Speed, Stretch, Watch};
 use super::ours::{Ours, Place};
@@ -13,7 +14,6 @@ use super::streams::{Streams, changelogs};
 use super::waiting::Waiting;
 use super::{Race, bare};
 use crate::error::{Error, Result, cannot};
-use crate::generate::{self, Generate};
 use crate::process::Measured;
 use crate::topics::{Content, Topics};
 use crate::traffic::Traffic;
@@ -66,7 +66,7 @@ impl Rounds<'_> {
         let Race { rounds, warm, .. } = *self.args;
         let (peers, streams, missing) = self.peers();
         let lives = (0..rounds + warm).map(|round| self.prepare(round)).collect::<Result<Vec<_>>>()?;
-        let shop = self.load()?;
+        let shop = fill(&self.args.brokers, self.events, &self.args.shape, self.args.events)?;
         let ends = self.topics.ends(self.events, self.args.partitions)?;
         let mut course = Course { ends, shop, streams, shape: None };
         let mut shown = Vec::new();
@@ -125,24 +125,6 @@ impl Rounds<'_> {
     /// Whether Wayfarer writes lines: in rounds that do not count it is judged by them.
     const fn movements(&self, round: usize) -> bool {
         self.args.movements || round < self.args.warm
-    }
-
-    /// Writes the events, and returns the shop as it is after them.
-    fn load(&self) -> Result<Traffic> {
-        let load = Generate {
-            events: self.args.events,
-            rate: 0,
-            shape: self.args.shape.clone(),
-            brokers: self.args.brokers.clone(),
-            topic: self.events.to_owned(),
-            file: None,
-        };
-        generate::run(&load)?;
-        let mut shop = Traffic::new(&self.args.shape);
-        for _ in 0..self.args.events {
-            shop.step();
-        }
-        Ok(shop)
     }
 
     fn enter(&self, entrant: Entrant, round: usize, ours: &Ours, course: &mut Course) -> Result<Speed> {
