@@ -1,7 +1,5 @@
 //! Events and those inside: within one record profile, exits and goals, waits, entry, in that order (G28).
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::cold::read_values;
 use super::input::Receipt;
 use super::profile::{Mark, MarkKind};
@@ -12,6 +10,7 @@ use super::statistics::{ExitReason, Flow, NodeFlow};
 use super::step::Movement;
 use super::storage::NONE;
 use crate::journey::catalog::{EventProgram, ExitHook, Match, Test};
+use crate::model::hash::fingerprint;
 use crate::model::{Event, EventKind, Timestamp, Value};
 
 impl State {
@@ -24,7 +23,7 @@ impl State {
             return true;
         }
         if let Some(id) = &event.message_id
-            && self.dedupe.seen(xxh3_64(id.as_bytes()), self.now)
+            && self.dedupe.seen(fingerprint(id), self.now)
         {
             return false;
         }

@@ -11,7 +11,7 @@
 use super::shard::{Shard, State};
 use super::storage::NONE;
 use super::storage::user_id::UserId;
-use crate::model::hash::user_hash;
+use crate::model::hash::{fingerprint, user_hash};
 
 /// How many users are brought in at once: more than a core has loads under way, few enough to stay in the first cache.
 pub const WARM_MAX: usize = 64;
@@ -93,6 +93,13 @@ impl Shard {
             }
         }
         state.warm_users(self.scratch.ahead.found.iter().map(|found| found.handle))
+    }
+
+    /// Touches what asking whether these messages were here before will touch.
+    ///
+    /// The result is only there so that the touching is not optimised away.
+    pub fn warm_messages<'a>(&self, ids: impl Iterator<Item = &'a str>) -> u32 {
+        self.state.dedupe.warm(ids.map(fingerprint))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Each use has its own seed, so that the shard of a user says nothing about the arm that the user gets. A change
 //! here would move users between arms and shards in the middle of a journey: the test vectors below stand for that.
 
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use super::time::{Interval, Timestamp};
 
@@ -25,6 +25,12 @@ pub fn shard_of(user: &str, shards: u16) -> u16 {
 #[must_use]
 pub fn user_hash(user: &str) -> u64 {
     xxh3_64_with_seed(user.as_bytes(), SEED_SHARD)
+}
+
+/// By what a message is known within the duplicate window.
+#[must_use]
+pub fn fingerprint(message_id: &str) -> u64 {
+    xxh3_64(message_id.as_bytes())
 }
 
 /// A user's slot in a `random_split`, below [`ARM_SLOTS`]: the same for every version of the journey (G34).

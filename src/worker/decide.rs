@@ -159,6 +159,15 @@ impl Decoded<'_> {
         }
     }
 
+    /// The id of its message, by which a repeat is known.
+    #[must_use]
+    pub fn message_id(&self) -> Option<&str> {
+        match self {
+            Self::Event(event) => event.message_id.as_deref(),
+            _ => None,
+        }
+    }
+
     /// The one journey that it names, if it names one.
     #[must_use]
     pub fn journey(&self) -> Option<&str> {

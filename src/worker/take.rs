@@ -170,8 +170,7 @@ impl<J: Journal> Cycle<J> {
         for (bytes, next) in lines.iter().map(|&(_, n)| piece.line(n)).filter(|&(_, next)| next > position) {
             ahead.push((bytes, next, self.take_apart(at, source, next - 1, Kind::Event, bytes)));
         }
-        let users = ahead.iter().filter_map(|(_, _, decoded)| decoded.as_ref().ok()?.user());
-        std::hint::black_box(self.owned[at].shard.warm(users));
+        self.warm(at, || ahead.iter().filter_map(|(_, _, decoded)| decoded.as_ref().ok()));
         let spent = started.elapsed();
         for (bytes, next, decoded) in &ahead {
             turn.read += 1;
@@ -202,19 +201,21 @@ impl<J: Journal> Cycle<J> {
         let is_due = |at: Timestamp| (from == Timestamp::MIN || from < at) && at <= until;
         let due = batch.records().enumerate().filter(|(_, record)| is_due(record.appended));
         let mut records = due.peekable();
-        let mut ahead = Vec::with_capacity(WARM_MAX);
+        let (mut some, mut ahead) = (Vec::with_capacity(WARM_MAX), Vec::with_capacity(WARM_MAX));
         while let (Ok(()), Some(first)) = (&done, records.next()) {
             let Some(at) = self.index_of(first.1.shard, &mut last) else { continue };
             // Taken apart together, so that the shard can bring their users in while the first is decided.
             let same = std::iter::from_fn(|| records.next_if(|(_, r)| r.shard == first.1.shard));
             ahead.clear();
-            for (number, record) in std::iter::once(first).chain(same).take(WARM_MAX) {
+            some.clear();
+            some.extend(std::iter::once(first).chain(same).take(WARM_MAX));
+            std::hint::black_box(warm_bytes(some.iter().map(|(_, record)| record.bytes)));
+            for (number, record) in some.drain(..) {
                 let source = number_of(record.source);
                 let decoded = self.take_apart(at, source, record.offset, record.kind, record.bytes);
                 ahead.push((number, record, decoded));
             }
-            let users = ahead.iter().filter_map(|(_, _, decoded)| decoded.as_ref().ok()?.user());
-            std::hint::black_box(self.owned[at].shard.warm(users));
+            self.warm(at, || ahead.iter().filter_map(|(_, _, decoded)| decoded.as_ref().ok()));
             // One look at the clock for all of them, and one at the timers that they let fire.
             let spent = started.elapsed();
             let (due, fired) = (self.owned[at].shard.next_wake(), self.metrics.counters.timers_fired);
@@ -237,9 +238,19 @@ impl<J: Journal> Cycle<J> {
             self.fired(due, now, self.metrics.counters.timers_fired - fired);
         }
         turn.more |= batch.len() >= self.options.events_max && self.waiting.is_none();
-        drop((records, ahead));
+        drop((records, some, ahead));
         self.batch = batch;
         done
+    }
+
+    /// Lets a shard bring in what deciding these records will touch.
+    fn warm<'a, 'b: 'a, R>(&mut self, at: usize, records: impl Fn() -> R)
+    where
+        R: Iterator<Item = &'a Decoded<'b>>,
+    {
+        let shard = &mut self.owned[at].shard;
+        std::hint::black_box(shard.warm(records().filter_map(Decoded::user)));
+        std::hint::black_box(shard.warm_messages(records().filter_map(Decoded::message_id)));
     }
 
     fn take_apart<'a>(
@@ -433,6 +444,12 @@ impl<J: Journal> Cycle<J> {
         *last = Some((shard, at));
         Some(at)
     }
+}
+
+/// Touches each line of the cache that these records lie on, so that taking them apart waits for many at once.
+fn warm_bytes<'a>(records: impl Iterator<Item = &'a [u8]>) -> u8 {
+    const LINE: usize = 64;
+    records.flat_map(|bytes| bytes.iter().step_by(LINE)).fold(0, |all, byte| all ^ byte)
 }
 
 /// What was received: the key of a dead letter only, for nobody else asks for it.

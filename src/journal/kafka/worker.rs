@@ -23,6 +23,8 @@ use crate::model::Timestamp;
 
 /// How long records that wait for another topic are left alone.
 const MERGE_WAIT: Duration = Duration::from_millis(5);
+/// Of how many records the ends are brought into the cache together.
+const WARM: usize = 64;
 
 /// One worker's shards on Kafka. It leaves the group when it is dropped.
 #[derive(Debug)]
@@ -277,6 +279,10 @@ impl KafkaWorker {
         let (mut known, mut held, mut envelope) = (None, false, Vec::new());
         let now = self.shared.clock.now();
         for (number, message) in self.messages.iter().enumerate() {
+            if number % WARM == 0 {
+                let upto = self.messages.len().min(number + WARM);
+                std::hint::black_box(self.messages.warm(number..upto));
+            }
             let shard = u16::try_from(message.partition()).unwrap_or(u16::MAX);
             let input = if input == 0 { 0 } else { side_input(&self.shared.inputs, message.topic()) };
             let place = match known {
