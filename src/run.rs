@@ -28,7 +28,7 @@ use crate::http;
 use crate::journal::embedded::{self, Embedded, EmbeddedOptions, OpenError, Retention};
 use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
-use crate::journal::{JournalError, Log};
+use crate::journal::{JournalError, Log, steps};
 use crate::metrics::Hub;
 use crate::worker::cycle::Failure;
 use crate::worker::desk::DeskError;
@@ -67,6 +67,7 @@ pub(crate) fn because(code: u8) -> impl Fn(&dyn ToString) -> Ended {
 }
 
 fn start(args: &RunArgs) -> Result<(), Ended> {
+    steps::arm().map_err(|why| (exit::CONFIG, why))?;
     let settings = config::load(args.config.as_deref()).map_err(|e| because(exit::CONFIG)(&e))?.settings;
     log_to_stderr(&settings);
     args.events.as_deref().map_or(Ok(()), plain)?;

@@ -7,6 +7,7 @@
 //! - [`history`]: what is remembered, for a replay.
 //! - [`sends_file`]: the committed sends as a file, exactly once. [`follow`]: a growing file as a log of its
 //!   own.
+//! - [`steps`]: where a process can be made to stand still, for tests.
 //! - [`error`]: what can go wrong, as sentences. [`pending`]: what a shard waits for
 //!   before it is there. [`counts`]: what is measured.
 //!
@@ -45,6 +46,7 @@ pub mod embedded;
 pub mod kafka;
 pub mod sends_file;
 pub mod follow;
+pub mod steps;
 pub mod history;
 
 pub use batch::{Batch, Held};

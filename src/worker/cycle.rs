@@ -25,7 +25,7 @@ use super::poison::{Panicked, Strike};
 use super::settle::Settled;
 use crate::engine::restore::RestoreError;
 use crate::engine::{Setup, Shard};
-use crate::journal::{Batch, ControlLog, Journal, JournalError, Source, Transaction};
+use crate::journal::{Batch, ControlLog, Journal, JournalError, Source, Transaction, steps};
 use crate::journey::catalog::JourneyIndex;
 use crate::metrics::WorkerMetrics;
 use crate::model::{Interval, Timestamp};
@@ -400,7 +400,11 @@ impl<J: Journal> Cycle<J> {
             let is_behind = self.file_until() == Timestamp::MIN;
             if is_behind || self.waiting.is_none() {
                 self.forget_batch();
+                steps::reach(if turn.read == 0 { steps::Step::Idle } else { steps::Step::ReadOn });
                 self.journal.poll(&mut self.batch, if is_behind { 0 } else { self.options.events_max })?;
+                if !self.batch.is_empty() {
+                    steps::reach(steps::Step::Read);
+                }
                 self.shards_moved()?;
             }
             turn.batches += 1;

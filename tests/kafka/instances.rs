@@ -3,8 +3,8 @@
 //!
 //! - [`deployment`]: topics, group, and what is read of them. [`instance`]: one process.
 //! - [`traffic`]: events by Kafka and by HTTP. [`operator`]: verbs, and where every topic ended around each.
-//! - [`storm`]: who is killed when. [`brokers`]: brokers that are. [`judge`]: what must be there.
-//!   [`replays`]: that it is decided again as it was.
+//! - [`storm`]: who is killed when. [`steps`]: at which step of a commit. [`brokers`]: brokers that are.
+//! - [`judge`]: what must be there. [`replays`]: that it is decided again as it was.
 
 mod brokers;
 pub mod deployment;
@@ -12,6 +12,7 @@ pub mod instance;
 mod judge;
 mod operator;
 pub mod replays;
+mod steps;
 mod storm;
 mod traffic;
 

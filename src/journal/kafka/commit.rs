@@ -15,6 +15,7 @@ use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::record::{Committed, Head, Shard, Source, Stream};
 use crate::journal::reject::Reject;
+use crate::journal::steps::{self, Step};
 use crate::journal::transaction::{Change, ShardCommit, Transaction};
 use crate::journal::verify;
 use crate::model::wire;
@@ -81,6 +82,7 @@ impl Transactions {
             return Err(JournalError::Fenced { reason });
         }
         let began = Instant::now();
+        steps::reach(Step::Doubt);
         let producer = loop {
             match self.connect(shared) {
                 Ok(producer) => break producer,
@@ -93,6 +95,7 @@ impl Transactions {
             }
         };
         let shards: Vec<Shard> = self.doubtful.iter().map(|(shard, _)| *shard).collect();
+        steps::reach(Step::Ended);
         let marks = match shards.is_empty() {
             true => Vec::new(),
             false => shared.insist(ASK_COMMITTED, || shared.ask_committed(&shards))?,
@@ -134,6 +137,7 @@ impl Transactions {
                 return Ok(());
             }
             Err(TransactionError::Aborted(error)) => {
+                steps::reach(Step::Committed);
                 self.counts.aborted += 1;
                 return Err(refused(error));
             }
@@ -178,8 +182,10 @@ fn write(
     let laid = lay(shared, &mut to, tx, heads, name, lane).and_then(|()| {
         let marks: Vec<(i32, u64, String)> =
             tx.parts().iter().zip(heads).map(|(p, h)| mark(p, h, name)).collect();
+    steps::reach(Step::Open);
         let offsets: Vec<SentOffset<'_>> = marks
             .iter()
+        steps::reach(Step::Laid);
             .map(|(shard, offset, metadata)| SentOffset {
                 partition: client::Partition::new(shared.options.topics.events.clone(), *shard),
                 offset: i64::try_from(*offset).unwrap_or(i64::MAX),
@@ -189,7 +195,11 @@ fn write(
         to.send_offsets(&offsets, group, timeout)
     });
     match laid {
-        Ok(()) => to.commit(timeout),
+        Ok(()) => {
+            steps::reach(Step::Positioned);
+            steps::enter(Step::Committing);
+            to.commit(timeout)
+        }
         Err(error) => match to.abort(timeout) {
             Ok(()) => Err(TransactionError::Aborted(error)),
             Err(why) => Err(TransactionError::Unknown(why)),
@@ -292,6 +302,7 @@ impl KafkaWorker {
         if self.transactions.in_doubt() {
             self.settle().map_err(refused)?;
         }
+        steps::reach(Step::Decided);
         verify::transaction(tx, &self.shards, |shard| {
             self.place(shard).ok().and_then(|place| self.owned[place].head.as_ref())
         })?;

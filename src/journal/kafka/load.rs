@@ -21,6 +21,7 @@ use super::tap::Tap;
 use super::{Shared, Waker, is_closed, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Progress, Shard};
+use crate::journal::steps::{self, Step};
 use crate::journal::traits::{Again, Stored, Whereabouts};
 
 /// How long after a failure the next shard is loaded.
@@ -241,6 +242,7 @@ fn load_once(
     reading.tell(shared.loads.begin(shard));
     let known = base.as_ref().map(Base::head);
     reading.read(shard, end, known)?;
+    steps::reach(Step::Restoring);
     let latest = std::mem::take(&mut reading.latest);
     let head = match latest.get(HEAD_KEY).or(known) {
         Some(value) => Some(codec::head(shard, value).map_err(|error| placed(shared, shard, error))?.0),

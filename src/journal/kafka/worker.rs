@@ -17,6 +17,7 @@ use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::pending::Pending;
 use crate::journal::record::{Committed, Head, Kind, Record, Shard, Source};
+use crate::journal::steps::{self, Step};
 use crate::journal::traits::Journal;
 use crate::journal::transaction::Transaction;
 use crate::model::Timestamp;
@@ -226,6 +227,7 @@ impl KafkaWorker {
             let base = match loaded.offset {
                 Some(offset) => offset,
                 None => self.first(self.shared.events(shard))?,
+            steps::reach(Step::Loaded);
             };
             let place = self.shards.partition_point(|&other| other < shard);
             let topics = (&*self.shared.options.topics.events, &self.shared.inputs[..]);
@@ -425,6 +427,7 @@ impl Journal for KafkaWorker {
             changes.push((gained, shards));
         };
         self.rest(max == 0)?;
+            steps::reach(if gained { Step::Assigned } else { Step::Revoked });
         // No transaction is open here, so a shard may go at once.
         let polled = self.consumer.poll(&mut self.messages, max, Duration::ZERO, &mut note);
         if let Err(failed) = polled {

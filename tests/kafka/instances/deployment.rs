@@ -112,7 +112,10 @@ impl Deployment {
     }
 
     fn apply(&self) {
-        let applied = self.command("nobody").args(["topics", "apply"]).output().expect("the binary runs");
+        let mut command = self.command("nobody");
+        // A broker that several tests ask for a hundred partitions at once takes its time.
+        command.env("WAYFARER_KAFKA__REQUEST_TIMEOUT", "60s");
+        let applied = command.args(["topics", "apply"]).output().expect("the binary runs");
         let said = [applied.stdout, applied.stderr].concat();
         let said = String::from_utf8_lossy(&said);
         assert_eq!(applied.status.code(), Some(i32::from(exit::OK)), "{said}");
@@ -120,9 +123,15 @@ impl Deployment {
 
     /// Starts an instance; what it says goes into a file of this life.
     pub fn start(&self, name: &str) -> Instance {
+        self.start_with(name, &[])
+    }
+
+    /// The same with variables of its own.
+    pub fn start_with(&self, name: &str, variables: &[(&str, &str)]) -> Instance {
         let log = self.log(name);
         let file = File::create(&log).expect("it is made");
         let mut command = self.command(name);
+        command.envs(variables.iter().copied());
         command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
         Instance::spawn(name, command, log)
     }

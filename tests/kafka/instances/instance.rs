@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::wait_for;
 use crate::process::REAPER;
@@ -54,10 +54,22 @@ impl Instance {
         self.child.wait().expect("it is our child");
     }
 
+    /// Whether it has come to stand still since this was asked last, or since it was let go on.
+    pub fn stands_still(&self) -> bool {
+        let pid = Pid::from_child(&self.child);
+        let stopped = waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG);
+        stopped.expect("it is our child").is_some()
+    }
+
     /// SIGTERM, after which it ends with 0.
     pub fn end(mut self) {
         self.lives();
         self.signal(Signal::TERM);
+        self.ends();
+    }
+
+    /// Waits until it has ended with 0.
+    pub fn ends(&mut self) {
         let (what, log) = (format!("{} has ended", self.name), self.log.clone());
         let ended = wait_for(&what, || fs::read_to_string(&log).unwrap_or_default(), || self.ended());
         assert_eq!(ended.code(), Some(0), "{} after SIGTERM: {}", self.name, self.said());

@@ -18,7 +18,7 @@ use super::operator::{Moment, Operator};
 use super::{AGAIN, Random, judge, replays, traffic, wait_for};
 
 /// The instances that come again under their names.
-const NAMES: [&str; 2] = ["a", "b"];
+pub const NAMES: [&str; 2] = ["a", "b"];
 
 /// The instances that can be asked, by name, with the files that say where they listen.
 #[derive(Default)]
@@ -51,11 +51,11 @@ impl Fleet {
         address(log).is_some_and(|to| matches!(ask(to, "GET", "/readyz", "", b""), Ok((200, _))))
     }
 
-    fn comes(&self, instance: &Instance) {
+    pub(super) fn comes(&self, instance: &Instance) {
         self.live().insert(instance.name.clone(), instance.log.clone());
     }
 
-    fn goes(&self, instance: &Instance) {
+    pub(super) fn goes(&self, instance: &Instance) {
         self.live().remove(&instance.name);
     }
 }
@@ -100,13 +100,13 @@ pub struct Told {
 
 /// Two instances under load, and who does something to them.
 pub struct Storm<'a> {
-    of: &'a Deployment,
-    fleet: &'a Fleet,
-    random: Random,
+    pub(super) of: &'a Deployment,
+    pub(super) fleet: &'a Fleet,
+    pub(super) random: Random,
     /// Beside [`NAMES`].
-    running: Vec<Instance>,
-    owners: Vec<String>,
-    told: Told,
+    pub(super) running: Vec<Instance>,
+    pub(super) owners: Vec<String>,
+    pub(super) told: Told,
     /// Whether one that gives up its brokers is started again, as a supervisor does.
     pub revives: bool,
 }
@@ -225,7 +225,7 @@ impl Storm<'_> {
     }
 
     /// One with a fresh name joins, and leaves as it should.
-    fn guest(&mut self, n: u64) {
+    pub(super) fn guest(&mut self, n: u64) {
         let of = self.of;
         let name = format!("guest-{n}");
         let guest = self.of.start(&name);
@@ -250,18 +250,22 @@ impl Storm<'_> {
         );
     }
 
-    fn kill(&mut self, victim: usize) {
-        // Its place is taken by its next life.
-        let instance = &mut self.running[victim];
-        instance.lives();
-        self.fleet.goes(instance);
-        self.fleet.dead.fetch_add(1, Ordering::Relaxed);
-        instance.kill();
+    pub(super) fn kill(&mut self, victim: usize) {
+        self.dies(victim);
+        self.running[victim].kill();
         self.told.killed += 1;
         self.look();
     }
 
-    fn start(&mut self, victim: usize) {
+    /// One that lives is about to end; its place is taken by its next life.
+    pub(super) fn dies(&mut self, victim: usize) {
+        let instance = &mut self.running[victim];
+        instance.lives();
+        self.fleet.goes(instance);
+        self.fleet.dead.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn start(&mut self, victim: usize) {
         self.running[victim] = self.of.start(NAMES[victim]);
         self.fleet.comes(&self.running[victim]);
         self.fleet.dead.fetch_sub(1, Ordering::Relaxed);
@@ -269,7 +273,7 @@ impl Storm<'_> {
 
     /// Nobody ends by itself; but a call to brokers that are away for long may never return, and then the process
     /// ends and says so.
-    fn look_after(&mut self) {
+    pub(super) fn look_after(&mut self) {
         for instance in &mut self.running {
             let code = instance.ended().and_then(|status| status.code());
             if self.revives && code == Some(i32::from(exit::UNREACHABLE)) {
@@ -282,7 +286,7 @@ impl Storm<'_> {
     }
 
     /// Counts the shards that have moved since.
-    fn look(&mut self) {
+    pub(super) fn look(&mut self) {
         let owners = self.of.owners();
         let moved = owners.iter().zip(&self.owners).filter(|(now, then)| now != then && !then.is_empty());
         self.told.moved += moved.count() as u64;
