@@ -30,8 +30,6 @@ use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
 use crate::journal::{JournalError, Log, steps};
 use crate::metrics::Hub;
-use crate::worker::cycle::Failure;
-use crate::worker::desk::DeskError;
 use crate::worker::journeys::{self, JourneysError};
 use crate::worker::process::{Cause, Death, Process, StartError, hub};
 use crate::worker::stage::Stage;
@@ -67,9 +65,9 @@ pub(crate) fn because(code: u8) -> impl Fn(&dyn ToString) -> Ended {
 }
 
 fn start(args: &RunArgs) -> Result<(), Ended> {
-    steps::arm().map_err(|why| (exit::CONFIG, why))?;
     let settings = config::load(args.config.as_deref()).map_err(|e| because(exit::CONFIG)(&e))?.settings;
     log_to_stderr(&settings);
+    steps::arm().map_err(|why| (exit::CONFIG, why))?;
     args.events.as_deref().map_or(Ok(()), plain)?;
     let signals = signals().map_err(|e| (exit::JOURNAL, format!("signals cannot be waited for: {e}")))?;
     match settings.journal.kind {
@@ -301,8 +299,8 @@ fn code_of(error: &StartError) -> Ended {
         StartError::Sends(SendsFileError::Journal(_)) => exit::JOURNAL,
         StartError::Sends(_) | StartError::Source(_) => exit::FILE,
         StartError::Ended(death) => code_of_death(death),
-        StartError::Failure(Failure::Desk(DeskError::Unreadable { .. })) => exit::INCOMPATIBLE,
-        StartError::Failure(_) | StartError::Thread(_) => exit::JOURNAL,
+        StartError::Failure(failure) => code_of_death(&Death::of(failure)),
+        StartError::Thread(_) => exit::JOURNAL,
     };
     (code, error.to_string())
 }
@@ -321,6 +319,8 @@ fn code_of_death(death: &Death) -> u8 {
     match death.cause {
         Cause::Fenced => exit::FENCED,
         Cause::Incompatible => exit::INCOMPATIBLE,
+        Cause::Missing => exit::MISSING,
+        Cause::Denied => exit::DENIED,
         Cause::Bug => exit::BUG,
         Cause::Journal => exit::JOURNAL,
     }

@@ -51,6 +51,14 @@ pub enum JournalError {
         /// What happened.
         reason: String,
     },
+    /// What the journal lies in is not what it was, or not ours any more, and that will not pass by itself.
+    #[error("{sentence}")]
+    Unfit {
+        /// What has to be put right.
+        fault: Fault,
+        /// What is wrong, with the values in it, and what to do.
+        sentence: String,
+    },
     /// The storage refused.
     #[error("the journal could not {doing}: {cause}")]
     Storage {
@@ -79,6 +87,17 @@ pub enum JournalError {
         /// The oldest number that is kept.
         oldest: u64,
     },
+}
+
+/// What has to be put right before a journal can be used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Something of it is not there any more.
+    Missing,
+    /// A permission is missing.
+    Denied,
+    /// Something of it is another than it was, or takes less than it did.
+    Incompatible,
 }
 
 impl JournalError {

@@ -51,7 +51,7 @@ pub mod history;
 
 pub use batch::{Batch, Held};
 pub use counts::Counts;
-pub use error::{CommitError, IntakeError, JournalError};
+pub use error::{CommitError, Fault, IntakeError, JournalError};
 pub use letters::{Letters, Verdict};
 pub use pending::Pending;
 pub use record::{

@@ -10,12 +10,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::{Ended, watchdog};
 use crate::cli::{RunArgs, exit};
 use crate::config::{self, Settings};
-use crate::journal::JournalError;
 use crate::journal::kafka::partition::Partitioner;
 use crate::journal::kafka::topics::Plan;
 use crate::journal::kafka::{
     CheckpointOptions, Kafka, KafkaHistory, KafkaOptions, Start, TopicNames, client,
 };
+use crate::journal::{Fault, JournalError};
 use crate::model::Interval;
 use crate::topics;
 
@@ -78,6 +78,9 @@ pub(super) fn code_of(error: &JournalError) -> u8 {
     match error {
         JournalError::Fenced { .. } => exit::FENCED,
         JournalError::Corrupt { .. } | JournalError::Gone { .. } => exit::INCOMPATIBLE,
+        JournalError::Unfit { fault: Fault::Incompatible, .. } => exit::INCOMPATIBLE,
+        JournalError::Unfit { fault: Fault::Missing, .. } => exit::MISSING,
+        JournalError::Unfit { fault: Fault::Denied, .. } => exit::DENIED,
         _ => exit::JOURNAL,
     }
 }

@@ -29,7 +29,7 @@ use crate::config::{SendsTo, Settings};
 use crate::engine::Setup;
 use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
-use crate::journal::{Assignment, Journal, JournalError, Log};
+use crate::journal::{Assignment, Fault, Journal, JournalError, Log};
 use crate::metrics::Hub;
 
 /// The most message ids that a shard remembers for one window: 16 bytes each, so that 64 shards stay below
@@ -81,13 +81,24 @@ pub enum Cause {
     Fenced,
     /// What it has does not fit the configuration or this program.
     Incompatible,
+    /// A topic is not there any more.
+    Missing,
+    /// A permission is missing.
+    Denied,
     /// A bug of ours.
     Bug,
 }
 
 impl Death {
-    fn of(failure: &Failure) -> Self {
+    /// What a worker's failure is to a script.
+    #[must_use]
+    pub fn of(failure: &Failure) -> Self {
         let cause = match failure {
+            Failure::Journal(JournalError::Unfit { fault, .. }) => match fault {
+                Fault::Missing => Cause::Missing,
+                Fault::Denied => Cause::Denied,
+                Fault::Incompatible => Cause::Incompatible,
+            },
             Failure::Journal(JournalError::Fenced { .. }) => Cause::Fenced,
             Failure::Journal(JournalError::Corrupt { .. } | JournalError::Gone { .. })
             | Failure::Unreadable { .. }

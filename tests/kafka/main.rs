@@ -3,6 +3,7 @@
 //! The broker is that of [`wayfarer_broker::Broker::shared`], unless a test has to hurt one.
 #![allow(missing_docs, reason = "tests")]
 
+mod admin;
 mod checkpoints;
 mod client;
 mod closing;

@@ -7,6 +7,7 @@ mod inputs;
 mod metrics;
 mod rejects;
 mod secure;
+mod unfit;
 
 use std::cell::RefCell;
 

@@ -1,18 +1,14 @@
 //! Topics: what is needed is made, made once, and what cannot work is refused with its cause and its code.
 
-use std::collections::HashMap;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
-};
-use rdkafka::client::DefaultClientContext;
 use serde_json::Value;
 use wayfarer::cli::exit;
 use wayfarer_broker::{Broker, Options, User};
+
+use crate::admin::Admin;
 
 /// The binary with settings of its own, as variables, and topics whose names no other test has.
 struct World {
@@ -75,72 +71,7 @@ impl World {
     }
 
     fn admin(&self) -> Admin {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.servers);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        Admin { client: config.create().expect("a client"), runtime }
-    }
-}
-
-/// What a test waits for at most, on a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Asks until it is so: a broker shows what it was told a moment later.
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "{PATIENCE:?} passed before {what}");
-    }
-}
-
-/// What an operator does with other tools. Each returns when the broker shows it.
-struct Admin {
-    client: AdminClient<DefaultClientContext>,
-    runtime: tokio::runtime::Runtime,
-}
-
-impl Admin {
-    fn options() -> AdminOptions {
-        AdminOptions::new().operation_timeout(Some(PATIENCE))
-    }
-
-    fn create(&self, name: &str, partitions: i32) {
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let made = self.runtime.block_on(self.client.create_topics([&topic], &Self::options()));
-        assert_eq!(made.expect("the broker answers"), [Ok(name.to_owned())]);
-        self.wait_partitions(name, usize::try_from(partitions).expect("it is not negative"));
-    }
-
-    fn raise(&self, name: &str, partitions: usize) {
-        let more = NewPartitions::new(name, partitions);
-        let made = self.runtime.block_on(self.client.create_partitions([&more], &Self::options()));
-        assert_eq!(made.expect("the broker answers"), [Ok(name.to_owned())]);
-        self.wait_partitions(name, partitions);
-    }
-
-    fn wait_partitions(&self, name: &str, partitions: usize) {
-        until(&format!("{name} has {partitions} partitions"), || {
-            let all = self.client.inner().fetch_metadata(None, PATIENCE).expect("the broker answers");
-            all.topics().iter().any(|topic| topic.name() == name && topic.partitions().len() == partitions)
-        });
-    }
-
-    /// Gives a topic these settings, and all others their defaults.
-    fn set(&self, name: &str, settings: &[(&str, &str)]) {
-        let entries: HashMap<&str, &str> = settings.iter().copied().collect();
-        let alter = AlterConfig { specifier: ResourceSpecifier::Topic(name), entries };
-        let done = self.runtime.block_on(self.client.alter_configs([&alter], &Self::options()));
-        assert!(done.expect("the broker answers").iter().all(Result::is_ok));
-        for (property, value) in settings {
-            until(&format!("{name} has {property} {value}"), || self.setting(name, property) == *value);
-        }
-    }
-
-    fn setting(&self, name: &str, property: &str) -> String {
-        let asked = [ResourceSpecifier::Topic(name)];
-        let answer = self.runtime.block_on(self.client.describe_configs(&asked, &Self::options()));
-        let resource = answer.expect("the broker answers").remove(0).expect("the topic is there");
-        resource.get(property).and_then(|entry| entry.value.clone()).expect("it has a value")
+        Admin::of(&self.servers)
     }
 }
 

@@ -10,7 +10,7 @@ use super::inputs::Inputs;
 use super::letters;
 use super::member::Fences;
 use super::worker::KafkaWorker;
-use super::{ASK_COMMITTED, Shared, storage, tally};
+use super::{ASK_COMMITTED, Shared, storage, tally, unfit};
 use crate::journal::counts::Counts;
 use crate::journal::error::{CommitError, JournalError};
 use crate::journal::record::{Committed, Head, Shard, Source, Stream};
@@ -22,6 +22,8 @@ use crate::model::wire;
 
 /// How long to wait before a producer is made anew, if the brokers did not answer.
 const RETRY: Duration = Duration::from_millis(250);
+
+const BEGIN: &str = "begin transactions";
 
 /// The producer of a worker, and what is not known of its last transaction.
 #[derive(Debug)]
@@ -54,16 +56,15 @@ impl Transactions {
             taken: false,
             counts: Counts::default(),
         };
-        new.producer = Some(new.connect(shared)?);
+        // A coordinator that has just come up loads what it coordinates first.
+        new.producer = Some(shared.insist(BEGIN, || new.connect(shared))?);
         Ok(new)
     }
 
-    fn connect(&self, shared: &Shared) -> Result<Producer, JournalError> {
+    fn connect(&self, shared: &Shared) -> Result<Producer, client::Error> {
         let options = &shared.options;
-        let doing = storage("begin transactions");
-        let mut producer =
-            Producer::new(&options.settings, &self.name, options.transaction_timeout).map_err(&doing)?;
-        producer.init_transactions(options.call_timeout).map_err(&doing)?;
+        let mut producer = Producer::new(&options.settings, &self.name, options.transaction_timeout)?;
+        producer.init_transactions(options.call_timeout)?;
         Ok(producer)
     }
 
@@ -81,10 +82,10 @@ impl Transactions {
             let reason = format!("its transactional id {} is in use twice", self.name);
             return Err(JournalError::Fenced { reason });
         }
-        let began = Instant::now();
         steps::reach(Step::Doubt);
+        let began = Instant::now();
         let producer = loop {
-            match self.connect(shared) {
+            match self.connect(shared).map_err(storage(BEGIN)) {
                 Ok(producer) => break producer,
                 Err(JournalError::Ended { reason }) => return Err(JournalError::Ended { reason }),
                 Err(error) if began.elapsed() > shared.options.settle_timeout => return Err(error),
@@ -94,8 +95,8 @@ impl Transactions {
                 }
             }
         };
-        let shards: Vec<Shard> = self.doubtful.iter().map(|(shard, _)| *shard).collect();
         steps::reach(Step::Ended);
+        let shards: Vec<Shard> = self.doubtful.iter().map(|(shard, _)| *shard).collect();
         let marks = match shards.is_empty() {
             true => Vec::new(),
             false => shared.insist(ASK_COMMITTED, || shared.ask_committed(&shards))?,
@@ -131,13 +132,16 @@ impl Transactions {
             }
         };
         let written = write(shared, began, group, tx, heads, &self.name, lane);
+        if let Some(unfit) = written.as_ref().err().and_then(unfit::of_commit) {
+            shared.unfit.find(&unfit);
+        }
         let error = match written {
             Ok(()) => {
+                steps::reach(Step::Committed);
                 tally::committed(&mut self.counts, tx);
                 return Ok(());
             }
             Err(TransactionError::Aborted(error)) => {
-                steps::reach(Step::Committed);
                 self.counts.aborted += 1;
                 return Err(refused(error));
             }
@@ -178,14 +182,14 @@ fn write(
     lane: i32,
 ) -> Result<(), TransactionError> {
     let timeout = shared.options.call_timeout;
+    steps::reach(Step::Open);
     // What fails here is remembered by the transaction: its commit aborts and says why.
     let laid = lay(shared, &mut to, tx, heads, name, lane).and_then(|()| {
+        steps::reach(Step::Laid);
         let marks: Vec<(i32, u64, String)> =
             tx.parts().iter().zip(heads).map(|(p, h)| mark(p, h, name)).collect();
-    steps::reach(Step::Open);
         let offsets: Vec<SentOffset<'_>> = marks
             .iter()
-        steps::reach(Step::Laid);
             .map(|(shard, offset, metadata)| SentOffset {
                 partition: client::Partition::new(shared.options.topics.events.clone(), *shard),
                 offset: i64::try_from(*offset).unwrap_or(i64::MAX),
@@ -298,11 +302,11 @@ fn user_of(line: &[u8]) -> Option<&[u8]> {
 impl KafkaWorker {
     /// The commit of [`crate::journal::Journal::commit`].
     pub(super) fn commit_all(&mut self, tx: &Transaction) -> Result<Committed, CommitError> {
+        steps::reach(Step::Decided);
         self.alive().map_err(refused)?;
         if self.transactions.in_doubt() {
             self.settle().map_err(refused)?;
         }
-        steps::reach(Step::Decided);
         verify::transaction(tx, &self.shards, |shard| {
             self.place(shard).ok().and_then(|place| self.owned[place].head.as_ref())
         })?;

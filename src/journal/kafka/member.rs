@@ -14,8 +14,8 @@ use rdkafka::bindings::rd_kafka_resp_err_t as Code;
 use super::client::{Consumer, Error, Membership, PollError};
 use super::options::KafkaOptions;
 use super::refusal::Cause;
-use super::storage;
 use super::worker::KafkaWorker;
+use super::{storage, unfit};
 use crate::journal::error::JournalError;
 use crate::journal::record::Shard;
 
@@ -81,6 +81,10 @@ impl KafkaWorker {
         if Cause::of_code(failed.error.code) == Some(Cause::Fenced) && !self.fences.again() {
             tracing::warn!(error = %failed, "the group takes this worker for another one; it joins anew");
             return self.rejoin();
+        }
+        if let Some(unfit) = unfit::of_read(&failed) {
+            self.shared.unfit.find(&unfit);
+            return self.shared.unfit.check();
         }
         if failed.error.fatal {
             self.ended = Some(failed.to_string());

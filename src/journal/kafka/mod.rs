@@ -22,6 +22,7 @@
 //! - `load`: a shard's records from the state topic, by `reading`, in `latest`; `left_open`: what a former owner did
 //!   not end; `checkpoint`: what is kept of them on the local disk. `loads`: how far that is. `link`: whether the
 //!   brokers answer.
+//! - `unfit`: topics that are deleted, made anew, denied or given more partitions while it runs.
 //! - `insist`: a worker's questions that must have an answer, asked until brokers are back.
 //! - `tail`: the control log and the views, as far as known; `showcase`: what this instance shows. `ends`: how far the inputs reach. `clock`: the
 //!   brokers' time. `intake`, `streams`: what others append, and what they read.
@@ -59,6 +60,7 @@ mod tail;
 mod tally;
 mod tap;
 pub mod topics;
+mod unfit;
 mod worker;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -79,8 +81,9 @@ use self::loads::Loads;
 pub use self::options::{KafkaOptions, Start, TopicNames};
 use self::showcase::Showcase;
 use self::tail::Tail;
+use self::unfit::Unfit;
 pub use self::worker::KafkaWorker;
-use super::error::{IntakeError, JournalError};
+use super::error::{Fault, IntakeError, JournalError};
 use super::record::{Acknowledged, ControlRecord, Shard, View};
 use super::traits::{Assignment, ControlLog, Group, Log};
 use crate::model::Timestamp;
@@ -93,12 +96,16 @@ const ASK_COMMITTED: &str = "ask what the group has committed";
 /// What a client's error is to those above.
 fn storage(doing: &'static str) -> impl Fn(Error) -> JournalError {
     move |error| {
-        if refusal::Cause::of_code(error.code) == Some(refusal::Cause::Fenced) {
-            JournalError::Fenced { reason: error.to_string() }
-        } else if error.fatal {
-            JournalError::Ended { reason: error.to_string() }
-        } else {
-            JournalError::Storage { doing, cause: error.to_string() }
+        let unfit = |fault| JournalError::Unfit {
+            fault,
+            sentence: format!("the journal could not {doing}: {error}"),
+        };
+        match refusal::Cause::of_code(error.code) {
+            Some(refusal::Cause::Fenced) => JournalError::Fenced { reason: error.to_string() },
+            Some(refusal::Cause::Missing) => unfit(Fault::Missing),
+            Some(refusal::Cause::Denied) => unfit(Fault::Denied),
+            _ if error.fatal => JournalError::Ended { reason: error.to_string() },
+            _ => JournalError::Storage { doing, cause: error.to_string() },
         }
     }
 }
@@ -148,6 +155,7 @@ struct Shared {
     link: Link,
     loads: Loads,
     checkpoints: Option<Checkpoints>,
+    unfit: Unfit,
 }
 
 impl Shared {
@@ -269,15 +277,17 @@ impl Kafka {
             link: Link::default(),
             loads: Loads::default(),
             checkpoints: Checkpoints::open(&options),
+            unfit: Unfit::default(),
             options,
         });
         let (closed, closing) = bounded(0);
-        let [tailing, asking, showing, keeping] =
-            [(); 4].map(|()| (Arc::downgrade(&shared), closing.clone()));
+        let [tailing, asking, showing, keeping, guarding] =
+            [(); 5].map(|()| (Arc::downgrade(&shared), closing.clone()));
         let mut threads = vec![
             spawn("kafka-tail", move || tail::run(&tailing.0, &reader, &tailing.1))?,
             spawn("kafka-views", move || showcase::run(&showing.0, &showing.1))?,
             spawn("kafka-ends", move || ends::run(&asking.0, &asking.1))?,
+            spawn("kafka-topics", move || unfit::run(&guarding.0, &guarding.1))?,
         ];
         if shared.checkpoints.is_some() {
             let keep = move || checkpoint::keeper::run(&keeping.0, &keeping.1);

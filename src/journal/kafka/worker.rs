@@ -14,7 +14,7 @@ use super::rows::Rows;
 use super::{Shared, Start, Waker, storage};
 use crate::journal::batch::{Batch, Held};
 use crate::journal::counts::Counts;
-use crate::journal::error::{CommitError, JournalError};
+use crate::journal::error::{CommitError, Fault, JournalError};
 use crate::journal::pending::Pending;
 use crate::journal::record::{Committed, Head, Kind, Record, Shard, Source};
 use crate::journal::steps::{self, Step};
@@ -104,7 +104,7 @@ impl KafkaWorker {
     pub(super) fn alive(&self) -> Result<(), JournalError> {
         match &self.ended {
             Some(reason) => Err(JournalError::Ended { reason: reason.clone() }),
-            None => Ok(()),
+            None => self.shared.unfit.check(),
         }
     }
 
@@ -214,20 +214,24 @@ impl KafkaWorker {
             }
             let loaded = match loaded {
                 Ok(loaded) => loaded,
-                Err(JournalError::Storage { doing, cause }) => {
-                    // A broker did not answer: it is asked again, the shard stays closed until then.
-                    tracing::warn!(shard, doing, cause, "the shard could not be loaded; it is tried again");
+                Err(
+                    error
+                    @ (JournalError::Storage { .. } | JournalError::Unfit { fault: Fault::Missing, .. }),
+                ) => {
+                    // A broker did not answer, or does not know the topic yet, having just come back: it is asked
+                    // again, the shard stays closed until then.
+                    tracing::warn!(shard, %error, "the shard could not be loaded; it is tried again");
                     self.ask(shard);
                     continue;
                 }
                 Err(error) => return Err(error),
             };
             self.loading.remove(&shard);
+            steps::reach(Step::Loaded);
             self.transactions.counts.loaded += 1;
             let base = match loaded.offset {
                 Some(offset) => offset,
                 None => self.first(self.shared.events(shard))?,
-            steps::reach(Step::Loaded);
             };
             let place = self.shards.partition_point(|&other| other < shard);
             let topics = (&*self.shared.options.topics.events, &self.shared.inputs[..]);
@@ -423,11 +427,11 @@ impl Journal for KafkaWorker {
                 Rebalance::Assigned(partitions) => (true, partitions),
                 Rebalance::Revoked(partitions) | Rebalance::Lost(partitions) => (false, partitions),
             };
+            steps::reach(if gained { Step::Assigned } else { Step::Revoked });
             let shards = partitions.iter().filter_map(|p| u16::try_from(p.number).ok()).collect();
             changes.push((gained, shards));
         };
         self.rest(max == 0)?;
-            steps::reach(if gained { Step::Assigned } else { Step::Revoked });
         // No transaction is open here, so a shard may go at once.
         let polled = self.consumer.poll(&mut self.messages, max, Duration::ZERO, &mut note);
         if let Err(failed) = polled {

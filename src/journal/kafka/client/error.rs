@@ -79,7 +79,7 @@ impl Error {
     }
 
     /// One of which only the code is known.
-    pub(super) fn of_code(doing: impl Into<Cow<'static, str>>, code: i32) -> Self {
+    pub(in crate::journal::kafka) fn of_code(doing: impl Into<Cow<'static, str>>, code: i32) -> Self {
         // SAFETY: the function takes any number, and answers with a constant or with a text of this thread
         // that is not overwritten before the next call on this thread.
         let text = unsafe { raw::text(raw::rd_kafka_err2str(code)) };

@@ -38,26 +38,52 @@ impl Asker {
     }
 
     fn topic_id(&self, topic: &str, timeout: Duration) -> Result<String, Error> {
-        let name = list::c_string(topic)?;
+        let described = self.describe(&[topic], timeout)?.pop();
+        described.ok_or_else(|| unusual("the brokers named no topic"))?.1.map(|described| described.id)
+    }
+
+    /// What the topics of these names are now, in any order: each is something, or an error says why that cannot be
+    /// told. There is at least one name.
+    ///
+    /// # Errors
+    /// No answer came within `timeout`.
+    pub fn describe(&self, topics: &[&str], timeout: Duration) -> Result<Vec<Named>, Error> {
+        let names: Vec<_> = topics.iter().map(|topic| list::c_string(topic)).collect::<Result<_, _>>()?;
+        let mut pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
         let kind = rk::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
         let options = Options::new(self.native(), kind, timeout)?;
         let queue = Queue::new(self.native());
         // SAFETY: all are alive for the call, which copies them; the collection is ours and given back.
         unsafe {
-            let names = rk::rd_kafka_TopicCollection_of_topic_names([name.as_ptr()].as_mut_ptr(), 1);
+            let names = rk::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
             rk::rd_kafka_DescribeTopics(self.native().client(), names, options.as_ptr(), queue.as_ptr());
             rk::rd_kafka_TopicCollection_destroy(names);
         }
-        queue.wait(DOING, timeout)?.topic_id()
+        queue.wait(DOING, timeout)?.described()
     }
 }
 
+/// A topic that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// What tells it from all others that ever had its name.
+    pub id: String,
+    /// How many partitions it has.
+    pub partitions: usize,
+}
+
+/// A name, and what it is the name of.
+pub type Named = (String, Result<Described, Error>);
+
+fn unusual(what: &str) -> Error {
+    Error::new(DOING, code::FAIL, what)
+}
+
 impl Answer {
-    fn topic_id(&self) -> Result<String, Error> {
+    fn described(&self) -> Result<Vec<Named>, Error> {
         self.check(DOING)?;
-        let unusual = |what: &str| Error::new(DOING, code::FAIL, what);
-        // SAFETY: the event is ours and alive; it owns the result, its array of `count` pointers, and the id,
-        // whose text is copied. A topic's error may be null.
+        // SAFETY: the event is ours and alive; it owns the result and its array of `count` pointers, none of which
+        // is null; the texts are copied.
         unsafe {
             let result = rk::rd_kafka_event_DescribeTopics_result(self.as_ptr());
             if result.is_null() {
@@ -65,18 +91,31 @@ impl Answer {
             }
             let mut count = 0;
             let topics = rk::rd_kafka_DescribeTopics_result_topics(result, &raw mut count);
-            if count == 0 {
-                return Err(unusual("the brokers named no topic"));
-            }
-            let error = rk::rd_kafka_TopicDescription_error(*topics);
-            if !error.is_null() {
-                Error::check(DOING, raw::rd_kafka_error_code(error))?;
-            }
-            let id = rk::rd_kafka_TopicDescription_topic_id(*topics);
-            if id.is_null() {
-                return Err(unusual("the brokers named no id"));
-            }
-            Ok(raw::text(rk::rd_kafka_Uuid_base64str(id)))
+            let all = (0..count).map(|at| {
+                let topic = *topics.add(at);
+                (raw::text(rk::rd_kafka_TopicDescription_name(topic)), described(topic))
+            });
+            Ok(all.collect())
         }
+    }
+}
+
+/// # Safety
+/// The description is alive.
+unsafe fn described(topic: *const rk::rd_kafka_TopicDescription_t) -> Result<Described, Error> {
+    // SAFETY: the caller's promise. The description owns its error, which may be null, and the id, whose text is
+    // copied; of the partitions only their number is read.
+    unsafe {
+        let error = rk::rd_kafka_TopicDescription_error(topic);
+        if !error.is_null() {
+            Error::check(DOING, raw::rd_kafka_error_code(error))?;
+        }
+        let id = rk::rd_kafka_TopicDescription_topic_id(topic);
+        if id.is_null() {
+            return Err(unusual("the brokers named no id"));
+        }
+        let mut partitions = 0;
+        rk::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions);
+        Ok(Described { id: raw::text(rk::rd_kafka_Uuid_base64str(id)), partitions })
     }
 }

@@ -41,6 +41,7 @@ pub use appender::{Append, AppendError, Appended, Appender};
 pub use consumer::{Consumer, Membership, PollError};
 pub use error::{Error, TransactionError};
 pub use group::{Committed, GroupMetadata};
+pub use identity::{Described, Named};
 pub use message::{Message, Messages, Timestamp};
 pub(super) use native::within;
 pub use offsets::{Asker, Edge, Isolation};
