@@ -20,7 +20,7 @@ WITH_KAFKA = $(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- run --
 FUZZ_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo kafka test lint format docs bench race soak fuzz build no-c ci install prepare prepare-build clean
+.PHONY: help demo kafka test lint format docs bench race load soak fuzz build no-c ci install prepare prepare-build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -57,6 +57,11 @@ race: prepare-build ## Wayfarer, bare Kafka and the peers in turns on one broker
 	@scripts/prepare kafka
 	$(CARGO) build $(LOCKED) --release --package wayfarer --package wayfarer-load
 	$(WITH_KAFKA) target/release/wayfarer-load race $(ARGS)
+
+load: prepare-build ## a scenario under load, and its report in target/load; ARGS='loadtest/scenarios/steady.toml --set KEY=VALUE'
+	@scripts/prepare kafka
+	$(CARGO) build $(LOCKED) --release --package wayfarer --package wayfarer-load
+	$(WITH_KAFKA) target/release/wayfarer-load run $(or $(ARGS),loadtest/scenarios/steady.toml)
 
 soak: prepare-build ## the tests that kill, restore and compare, for an hour rather than for a minute
 	@scripts/prepare kafka

@@ -9,6 +9,8 @@ use crate::error::{Error, Result, cannot};
 use crate::generate::{self, Generate};
 use crate::race::job::Job;
 use crate::race::{self, Race, bare, naive};
+use crate::report;
+use crate::run::{self, Run};
 use crate::verify::{self, Verify};
 
 /// Load for Wayfarer: a synthetic shop's events, and the race against bare Kafka and its peers
@@ -23,6 +25,20 @@ pub struct Cli {
 enum Command {
     /// Writes a shop's events into a topic, or a file
     Generate(Generate),
+    /// Runs a scenario: starts what it asks for, loads it, and reports latencies from the schedule on
+    Run(Run),
+    /// Renders a stored result again: the text, and the page beside it
+    Report {
+        /// A result, as `run` has stored it (JSON)
+        result: PathBuf,
+    },
+    /// Prints what changed between two results, as ratios
+    Compare {
+        /// The result before
+        before: PathBuf,
+        /// The result after
+        after: PathBuf,
+    },
     /// Lets Wayfarer and the others do the same job in turns, and tells the ratios
     Race(Race),
     /// Makes every decision of a deployment at rest anew, and names what is lost, doubled or wrong
@@ -46,6 +62,24 @@ pub fn call(cli: Cli) -> Result<()> {
         Command::Generate(args) => {
             let kept = generate::run(&args)?;
             say(&generate::told(&args, &kept))
+        }
+        Command::Run(args) => {
+            let (report, files) = run::run(&args)?;
+            say(&report::text::text(&report))?;
+            say(&format!("\n{} and {}\n", files.json.display(), files.page.display()))?;
+            match report.void.len() {
+                0 => Ok(()),
+                count => Err(Error(format!("this is no result, for {count} reason(s) above"))),
+            }
+        }
+        Command::Report { result } => {
+            let report = report::load(&result)?;
+            let page = report::save_page(&report, &result)?;
+            say(&report::text::text(&report))?;
+            say(&format!("\n{}\n", page.display()))
+        }
+        Command::Compare { before, after } => {
+            say(&report::compare::text(&report::load(&before)?, &report::load(&after)?))
         }
         Command::Race(args) => {
             let report = race::run(&args)?;

@@ -25,6 +25,14 @@ pub fn cpu_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from_nanos(all))
 }
 
+/// A process's resident memory in bytes; 0 if there is no such process.
+#[must_use]
+pub fn resident(pid: u32) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm")).unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}
+
 /// A child that does not outlive whoever measures it.
 #[derive(Debug)]
 pub struct Measured(Child);

@@ -14,6 +14,21 @@ use crate::error::{Error, Result};
 /// How long brokers may take for an answer.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The keys in `[topics]` of what `wayfarer topics apply` makes beside the events.
+pub const OWN: [&str; 11] = [
+    "internal",
+    "receipts",
+    "lists",
+    "control",
+    "state",
+    "sends",
+    "rejects",
+    "transitions",
+    "refusals",
+    "cycles",
+    "views",
+];
+
 /// Who asks brokers for topics.
 pub struct Topics {
     admin: AdminClient<DefaultClientContext>,
@@ -51,6 +66,20 @@ impl Topics {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error(format!("no thread for Kafka's answers: {error}")))?;
         Ok(Self { admin, runtime, servers: servers.to_owned() })
+    }
+
+    /// That a broker answers.
+    ///
+    /// # Errors
+    /// None does within ten seconds.
+    pub fn reach(&self) -> Result<()> {
+        let asked = self.admin.inner().fetch_metadata(None, Duration::from_secs(10));
+        let servers = &self.servers;
+        asked.map(drop).map_err(|error| {
+            Error(format!(
+                "no broker answers at {servers}: {error}; `--brokers HOST:PORT` or WAYFARER_KAFKA names another one"
+            ))
+        })
     }
 
     /// Makes a topic, whose records are stamped by the broker.

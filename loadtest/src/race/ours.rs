@@ -1,6 +1,5 @@
 //! Wayfarer as an entrant: the released program, a journey file like any other.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,7 +10,8 @@ use wayfarer::metrics::read::Scrape;
 
 use crate::error::{Error, Result, cannot};
 use crate::process::Measured;
-use crate::topics::Topics;
+use crate::run::system::free_port;
+use crate::topics::{OWN, Topics};
 
 /// One life of it: topics of its own beside the events.
 pub struct Ours {
@@ -47,12 +47,6 @@ const READY: Duration = Duration::from_secs(60);
 const SHOWN: Duration = Duration::from_secs(5);
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-
-/// A port that nobody listens at now.
-fn free_port() -> Result<u16> {
-    let bound = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(cannot("find a free port"))
-}
 
 impl Ours {
     /// Makes its topics, and has the journey published: before the first event, since nobody enters by an event that
@@ -161,19 +155,6 @@ impl Ours {
 
     /// Deletes its topics.
     pub fn forget(&self, topics: &Topics) {
-        let own = [
-            "internal",
-            "receipts",
-            "lists",
-            "control",
-            "state",
-            "sends",
-            "rejects",
-            "transitions",
-            "refusals",
-            "cycles",
-            "views",
-        ];
-        topics.delete(&own.map(|name| format!("{}{name}", self.prefix)));
+        topics.delete(&OWN.map(|name| format!("{}{name}", self.prefix)));
     }
 }

@@ -15,6 +15,8 @@ pub enum Deed {
     Cart,
     /// Has bought what is in it.
     Order,
+    /// Has become a customer: how a system is filled before a load, and no part of a session.
+    SignUp,
 }
 
 impl Deed {
@@ -25,6 +27,7 @@ impl Deed {
             Self::View => "Product Viewed",
             Self::Cart => "Cart Updated",
             Self::Order => "Order Completed",
+            Self::SignUp => "Signed Up",
         }
     }
 }

@@ -1,0 +1,196 @@
+//! What is promised of reports, by a fixture.
+
+use std::path::Path;
+
+use super::form::*;
+use super::*;
+use crate::generate::pace::micros;
+use crate::scenario::read;
+
+/// A phase of which nothing is known.
+pub fn phase(name: &str) -> PhaseResult {
+    PhaseResult {
+        name: name.to_owned(),
+        rate: 1_000.0,
+        from: 1_000_000,
+        to: 5_000_000,
+        events: 4_000,
+        late_share: 0.0,
+        late_max_ms: 1.5,
+        latencies: Vec::new(),
+        throughput: 0.0,
+        cpu_ns: 0.0,
+        lag_max: 0,
+        memory: [0; 3],
+        p99_ratio: None,
+    }
+}
+
+fn latency(factor: u64) -> Latency {
+    let mut histogram = micros();
+    (1..=1_000).for_each(|value| histogram.record(value * factor).expect("it is in the range"));
+    Latency::of("schedule_to_send", &histogram).expect("there are some")
+}
+
+fn flip(verb: &str, starts_after: u64) -> Flip {
+    Flip {
+        journey: "hold".to_owned(),
+        dialect: "antsomi".to_owned(),
+        verb: verb.to_owned(),
+        asked: 2_000_000,
+        answered: 2_030_000,
+        status: 200,
+        message: String::new(),
+        shut: vec![Gate::Movement],
+        last_start_ms: Some(12.0),
+        starts_after,
+    }
+}
+
+/// Two phases, two verbs, some looks.
+fn fixture(factor: u64) -> Report {
+    let text = "name = \"fixture\"\nabout = \"a <b> & c\"\n[[journey]]\nfile = \"j\"\n\
+                [[phase]]\nname = \"calm\"\nfor = \"4s\"\nload = { rate = 1000 }\n\
+                [[phase]]\nname = \"storm\"\nfor = \"4s\"\nload = { rate = 1000 }\nagainst = \"calm\"\n";
+    let sample = |second: i64| Sample {
+        at: second * 1_000_000,
+        generated: 1_000 * second as u64,
+        done: 1_000 * second as u64,
+        lag: 10,
+        sends: 100 * second as u64,
+        cpu_ns: 500_000_000 * second as u64,
+        load_cpu_ns: 0,
+        memory: 64 << 20,
+        p99_ms: Some(5.0),
+    };
+    let mut report = Report {
+        form: FORM,
+        scenario: read::parse(text, &[]).expect("it is right"),
+        version: "wayfarer 0.1.0".to_owned(),
+        machine: Machine { cores: 2, system: "Linux".to_owned() },
+        began: 0,
+        saturation: Some(Saturated { rate: 9_000.0, measured: true, by_system: true, cpu_ns: 1_234.0 }),
+        phases: vec![
+            PhaseResult { latencies: vec![latency(10)], ..phase("calm") },
+            PhaseResult { latencies: vec![latency(10 * factor)], cpu_ns: 100.0, ..phase("storm") },
+        ],
+        samples: (0..10).map(sample).collect(),
+        flips: vec![flip("pause", 0)],
+        restarts: vec![Restart { instance: 0, killed: true, at: 3_000_000, ready_ms: 700.0 }],
+        void: Vec::new(),
+    };
+    report.judge();
+    report
+}
+
+#[test]
+fn the_text_has_the_figures_and_the_ratio_to_the_phase_it_is_compared_with() {
+    let text = text::text(&fixture(2));
+    for part in [
+        "saturation: 9000 events/s, measured",
+        "p99 of storm over that of calm: 2.00",
+        "antsomi: 1 verbs, answered after 30.0 ms (p50)",
+        "0 starts under a shut gate after an answer",
+        "instance 0 was killed: all ready again after 0.70 s",
+        "schedule_to_send   1000",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
+    }
+    assert!(!text.contains("NO RESULT"));
+}
+
+#[test]
+fn the_page_needs_nothing_from_outside_and_has_every_chart() {
+    let page = page::page(&fixture(2));
+    for outside in ["<script", "http://", "https://", "<link", "<img", "@import", "url("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert_eq!(page.matches("<svg").count(), 7);
+    assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+    for part in [
+        "a &lt;b&gt; &amp; c",
+        "pause hold (30 ms)",
+        "Latency by percentile",
+        "99.9 %",
+        "Memory",
+        "phase storm",
+    ] {
+        assert!(page.contains(part), "{part:?} is missing");
+    }
+    assert!(!page.contains("Nothing was measured"));
+}
+
+#[test]
+fn starts_under_a_shut_gate_void_the_result_in_every_form() {
+    let mut report = fixture(1);
+    report.flips = vec![flip("pause", 0), flip("pause", 3), flip("freeze", 2)];
+    report.judge();
+    let said = "5 starts under a shut gate, after 2 answers; the first of these was to pause hold at 1970-01-01T00:00:02.030Z";
+    assert_eq!(report.void, [said]);
+    assert!(text::text(&report).contains(&format!("NO RESULT: {said}")));
+    assert!(page::page(&report).contains("<p class=\"void\">No result: 5 starts"));
+}
+
+#[test]
+fn a_phase_whose_schedule_was_not_kept_has_no_latencies_and_no_ratio() {
+    let mut report = fixture(1);
+    report.phases[0].latencies.clear();
+    report.phases[1].p99_ratio = None;
+    report.judge();
+    assert_eq!(report.phases[1].p99_ratio, None);
+    assert!(text::text(&report).contains("no latencies"));
+}
+
+#[test]
+fn a_stored_result_is_read_back_as_it_was_and_anything_else_is_refused() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let files = Files::prepare(&directory.path().join("deep/er"), "fixture").expect("it can be made");
+    let report = fixture(3);
+    save(&report, &files).expect("it can be written");
+    assert_eq!(load(&files.json).expect("it is one"), report);
+    assert!(files.page.is_file() && files.log.is_file() && !files.log_part.exists());
+    for (text, said) in [("{}", "missing field"), ("no", "expected")] {
+        std::fs::write(&files.json, text).expect("it can be written");
+        let error = load(&files.json).expect_err(text).to_string();
+        assert!(error.contains("is no result of `wayfarer-load run`: ") && error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn an_older_report_of_the_name_does_not_outlive_the_beginning_of_a_new_run() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let files = Files::prepare(directory.path(), "fixture").expect("it can be written");
+    save(&fixture(1), &files).expect("it can be written");
+    std::fs::write(directory.path().join("other.json"), "").expect("it can be written");
+    Files::prepare(directory.path(), "fixture").expect("it can be written");
+    assert!(!files.json.exists() && !files.page.exists(), "it would look like the new one's");
+    assert!(directory.path().join("other.json").exists());
+}
+
+#[test]
+fn where_no_report_can_be_written_a_sentence_says_so_before_anything_runs() {
+    let error = Files::prepare(Path::new("/proc/nowhere"), "x").expect_err("nothing can be made there");
+    assert!(error.to_string().starts_with("cannot write reports into /proc/nowhere: "), "{error}");
+}
+
+#[test]
+fn a_comparison_tells_ratios_and_what_cannot_be_compared() {
+    let text = compare::text(&fixture(1), &fixture(2));
+    assert!(text.contains("schedule_to_send p99") && text.contains("× 2.00"), "{text}");
+    assert!(!text.contains("different"), "{text}");
+    let mut other = fixture(1);
+    other.machine.cores = 64;
+    other.scenario.about = "else".to_owned();
+    other.phases[0].name = "else".to_owned();
+    other.void.push("so".to_owned());
+    let text = compare::text(&fixture(1), &other);
+    for part in [
+        "after is NO RESULT: so",
+        "asked for different things",
+        "different machines",
+        "else: only the second one has it",
+        "calm: only the first one has it",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in\n{text}");
+    }
+}

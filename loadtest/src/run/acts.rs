@@ -1,0 +1,140 @@
+//! What the operator does while events flow: each at its time, over HTTP, and what was answered when.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::system::System;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::report::form::{Flip, Gate, Restart};
+use crate::scenario::{Act, Published};
+
+/// What the operator did.
+#[derive(Default)]
+pub struct Done {
+    /// Verbs, in the order of their answers.
+    pub flips: Vec<Flip>,
+    /// Instances.
+    pub restarts: Vec<Restart>,
+}
+
+/// What a verb shuts, by the dialects' tables (CT, AN).
+#[must_use]
+pub fn shuts(dialect: &str, verb: &str) -> Vec<Gate> {
+    match (dialect, verb) {
+        ("clevertap", "pause") | ("antsomi", "close") => vec![Gate::Entry],
+        ("antsomi", "pause") => vec![Gate::Movement],
+        (_, "stop" | "abort" | "freeze") => vec![Gate::Entry, Gate::Movement],
+        _ => Vec::new(),
+    }
+}
+
+/// The wall clock, by which brokers stamp records; microseconds since 1970.
+fn wall() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
+}
+
+/// Gives one verb to one journey.
+///
+/// # Errors
+/// No answer, or a refusal.
+pub fn give(system: &System, journeys: &[Published], journey: &str, verb: &str) -> Result<Flip> {
+    let dialect = journeys.iter().find(|known| known.id == journey).map(|known| known.dialect.clone());
+    let dialect = dialect.ok_or_else(|| {
+        let some: Vec<&str> = journeys.iter().take(10).map(|known| known.id.as_str()).collect();
+        Error(format!("there is no journey {journey:?}; there are {}", some.join(", ")))
+    })?;
+    let asked = wall();
+    let answer = system.give(journey, verb)?;
+    let answered = wall();
+    if !(200..300).contains(&answer.status) {
+        return Err(Error(format!(
+            "{verb} {journey} was refused with {}: {}",
+            answer.status, answer.message
+        )));
+    }
+    Ok(Flip {
+        journey: journey.to_owned(),
+        shut: shuts(&dialect, verb),
+        dialect,
+        verb: verb.to_owned(),
+        asked,
+        answered,
+        status: answer.status,
+        message: answer.message,
+        last_start_ms: None,
+        starts_after: 0,
+    })
+}
+
+/// Does all acts whose time comes between `from` and `to` (microseconds by the clock).
+///
+/// # Errors
+/// A verb is refused or not answered, or an instance does not start again.
+pub fn perform(
+    (system, journeys): (&System, &[Published]),
+    acts: &[Act],
+    clock: &Clock,
+    (from, to): (i64, i64),
+) -> Result<Done> {
+    let mut due = times(acts, to - from);
+    due.sort_by_key(|(at, ..)| *at);
+    let mut done = Done::default();
+    for (at, act, turn) in due {
+        clock.wait_until(from + at);
+        if let Some(instance) = act.restart.or(act.kill) {
+            let (at, killed) = (clock.now(), act.kill.is_some());
+            let took = system.restart(instance, !killed)?;
+            done.restarts.push(Restart { instance, killed, at, ready_ms: took.as_secs_f64() * 1e3 });
+            continue;
+        }
+        let verb = act.verbs[turn % act.verbs.len()];
+        for journey in &act.journeys {
+            done.flips.push(give(system, journeys, journey, verb.as_str())?);
+        }
+    }
+    Ok(done)
+}
+
+/// When which act is due for the how manieth time, in microseconds from the beginning on.
+fn times(acts: &[Act], length: i64) -> Vec<(i64, &Act, usize)> {
+    let mut due = Vec::new();
+    for act in acts {
+        let first = act.at.0 as i64 * 1_000;
+        let every = act.every.map_or(i64::MAX, |every| every.0 as i64 * 1_000);
+        let all = (0..).map(|turn| (first.saturating_add(every.saturating_mul(turn)), act, turn as usize));
+        due.extend(all.take_while(|(at, ..)| *at < length));
+    }
+    due
+}
+
+#[cfg(test)]
+mod tests {
+    use wayfarer::lifecycle::Verb;
+    use wayfarer::model::Interval;
+
+    use super::*;
+
+    #[test]
+    fn acts_come_at_their_times_and_their_verbs_in_turns() {
+        let act = |at, every| Act {
+            at: Interval(at),
+            every,
+            journeys: vec!["j".to_owned()],
+            verbs: vec![Verb::Pause, Verb::Resume],
+            restart: None,
+            kill: None,
+        };
+        let acts = [act(500, None), act(0, Some(Interval(1_000)))];
+        let due: Vec<_> = times(&acts, 2_500_000).iter().map(|(at, _, turn)| (*at, *turn)).collect();
+        assert_eq!(due, [(500_000, 0), (0, 0), (1_000_000, 1), (2_000_000, 2)]);
+    }
+
+    /// The two documents mean opposite things by it.
+    #[test]
+    fn pause_shuts_the_entry_of_one_dialect_and_the_movement_of_the_other() {
+        assert_eq!(shuts("clevertap", "pause"), [Gate::Entry]);
+        assert_eq!(shuts("antsomi", "pause"), [Gate::Movement]);
+        assert_eq!(shuts("antsomi", "freeze"), [Gate::Entry, Gate::Movement]);
+        assert_eq!(shuts("antsomi", "reactivate"), []);
+    }
+}

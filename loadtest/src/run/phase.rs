@@ -1,0 +1,288 @@
+//! The saturation, the fill and the phases: what is poured or scheduled, and what came of it.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use wayfarer::model::Interval;
+
+use super::acts::{self, Done};
+use super::latency::{Latencies, Stage};
+use super::sample::Sampler;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::generate::http::Server;
+use crate::generate::pace::{self, Kept};
+use crate::generate::sink::{Sink, Topic};
+use crate::profile::{Profile, Schedule};
+use crate::report::form::{Latency, PhaseResult, Sample, Saturated};
+use crate::scenario::{Phase, Published, Scenario, SinkKind};
+use crate::shop::event::{Deed, Event};
+use crate::shop::{Shop, Shoppers};
+
+/// The system's clock for lag: for so long nothing may come before it is said to get nowhere.
+const STUCK: Duration = Duration::from_secs(120);
+/// How often is looked.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long sends may still come after the last event is committed.
+const SETTLED: Duration = Duration::from_millis(700);
+/// How long a record that is poured in may wait for company.
+const POURED: Duration = Duration::from_millis(50);
+/// How long one that is scheduled may.
+const SCHEDULED: Duration = Duration::from_millis(5);
+/// Over how many connections events come, and how many events a request has at most.
+const HTTP: (usize, u64) = (8, 200);
+/// From this share of the poured events on the system is at its full speed, and up to that.
+const STEADY: (f64, f64) = (0.2, 0.97);
+/// If at least this share of the events has not been committed when the last one is in, the system is the limit.
+const BEHIND: f64 = 0.05;
+
+/// What a run has at hand.
+pub struct Stand<'a> {
+    /// What is asked for.
+    pub scenario: &'a Scenario,
+    /// The journeys.
+    pub journeys: &'a [Published],
+    /// The brokers.
+    pub brokers: &'a str,
+    /// Who watches; it knows the system, the generator and the time.
+    pub sampler: &'a Sampler<'a>,
+    /// What readers measure.
+    pub latencies: &'a Latencies,
+    /// The time.
+    pub clock: &'a Clock,
+}
+
+impl Stand<'_> {
+    fn topic(&self, linger: Duration) -> Result<Topic> {
+        Topic::open(self.brokers, &self.sampler.system.topic("events"), linger)
+    }
+
+    /// Waits until everything is committed.
+    ///
+    /// # Errors
+    /// It gets nowhere, or an instance has ended.
+    pub fn settle(&self) -> Result<()> {
+        let (mut moved, mut last) = (Instant::now(), u64::MAX);
+        loop {
+            let (_, lag) = self.sampler.position()?;
+            if lag == 0 {
+                std::thread::sleep(SETTLED);
+                return Ok(());
+            }
+            if lag != last {
+                (moved, last) = (Instant::now(), lag);
+            }
+            self.sampler.system.is_alive()?;
+            if moved.elapsed() > STUCK {
+                return Err(Error(format!("the system gets nowhere: {lag} events are not committed")));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Pours events in, and tells how fast they were committed.
+    ///
+    /// # Errors
+    /// The system gets nowhere, or was too fast to be seen.
+    pub fn saturate(&self, count: u64) -> Result<Saturated> {
+        let shoppers = Shoppers { seed: self.scenario.events.seed ^ 0x5a70, ..self.scenario.events.clone() };
+        let (mut shop, mut sink) = (Shop::new(&shoppers), self.topic(POURED)?);
+        self.sampler.announce("saturation", count);
+        self.sampler.progress.events.store(0, Ordering::Relaxed);
+        let (before, _) = self.sampler.position()?;
+        let from = self.clock.now();
+        pace::pour(&mut shop, count, self.clock, &mut sink, self.sampler.progress)?;
+        sink.close()?;
+        let (done, lag) = self.sampler.position()?;
+        let by_system = lag as f64 >= BEHIND * count as f64;
+        let at_end = if by_system { (done - before) as f64 } else { count as f64 };
+        self.settle()?;
+        let samples = self.sampler.samples();
+        let mine: Vec<_> = samples.into_iter().filter(|sample| sample.at >= from).collect();
+        saturated(&mine, before, (count, at_end), by_system)
+    }
+
+    /// Lets users sign up, after what the operator does before that.
+    ///
+    /// # Errors
+    /// A verb is refused, or the system gets nowhere.
+    pub fn fill(&self) -> Result<Done> {
+        let mut done = Done::default();
+        let journeys = self.scenario.fill.before.iter().flat_map(|act| {
+            act.verbs.iter().flat_map(move |verb| act.journeys.iter().map(move |journey| (journey, *verb)))
+        });
+        for (journey, verb) in journeys {
+            done.flips.push(acts::give(self.sampler.system, self.journeys, journey, verb.as_str())?);
+        }
+        let users = self.scenario.fill.users;
+        if users > 0 {
+            self.sampler.announce("fill", users);
+            let (mut sink, mut line) = (self.topic(POURED)?, Vec::with_capacity(512));
+            for user in 0..users {
+                let now = self.clock.now();
+                let event = Event {
+                    happened: now,
+                    scheduled: now,
+                    user,
+                    cart: 0,
+                    serial: !user,
+                    deed: Deed::SignUp,
+                    is_repeat: false,
+                };
+                line.clear();
+                event.write(&mut line);
+                sink.put(&event.user_id(), &line)?;
+                self.sampler.progress.events.store(user + 1, Ordering::Relaxed);
+            }
+            sink.close()?;
+            self.settle()?;
+        }
+        Ok(done)
+    }
+
+    /// Runs one phase.
+    ///
+    /// # Errors
+    /// A verb is refused, an instance ends, or the brokers do not answer.
+    pub fn phase(
+        &self,
+        number: usize,
+        phase: &Phase,
+        most: Option<f64>,
+    ) -> Result<(PhaseResult, Done, Kept)> {
+        let constant = || {
+            Profile::constant(phase.of_saturation.zip(most).map_or(1.0, |(part, most)| most * part / 100.0))
+        };
+        let profile = phase.load.clone().unwrap_or_else(constant);
+        let (warm, all) = (phase.warm.0 as i64 * 1_000, Interval(phase.warm.0 + phase.length.0));
+        let seed = self.scenario.events.seed.wrapping_add(number as u64 + 1);
+        let mut shop = Shop::new(&Shoppers { seed, ..self.scenario.events.clone() });
+        let mut sink: Box<dyn Sink> = match self.scenario.sink {
+            SinkKind::Kafka => Box::new(self.topic(SCHEDULED)?),
+            SinkKind::Http => Box::new(Server::open(self.sampler.system.url(), HTTP.0, HTTP.1)?),
+        };
+        let schedule = Schedule::new(&profile, all);
+        self.sampler.announce(&phase.name, schedule.events());
+        self.sampler.progress.events.store(0, Ordering::Relaxed);
+        let begins = self.clock.now() + 100_000;
+        let (from, to) = (begins + warm, begins + all.0 as i64 * 1_000);
+        self.latencies.open(from, to);
+        let system = self.sampler.system;
+        let (kept, done) = std::thread::scope(|scope| {
+            let operated =
+                scope.spawn(|| acts::perform((system, self.journeys), &phase.act, self.clock, (begins, to)));
+            let at = (self.clock, begins);
+            let kept = pace::drive(&mut shop, schedule, at, sink.as_mut(), self.sampler.progress);
+            let done = operated.join().map_err(|_| Error("the operator's thread panicked".to_owned()));
+            (kept, done)
+        });
+        let (kept, done) = (kept?, done??);
+        sink.close()?;
+        self.settle()?;
+        system.is_alive()?;
+        let window = self.latencies.last().expect("it was opened");
+        let keeping = &self.scenario.keeping;
+        let stages = Stage::ALL.iter().filter(|_| kept.is_kept(keeping).is_ok());
+        let latencies = stages.filter_map(|stage| Latency::of(stage.name(), &window.stages[*stage as usize]));
+        let samples = self.sampler.samples();
+        let mut result = PhaseResult {
+            name: phase.name.clone(),
+            rate: profile.highest(),
+            from,
+            to,
+            events: kept.events,
+            late_share: kept.late_share(keeping),
+            late_max_ms: kept.lateness.max() as f64 / 1e3,
+            latencies: latencies.collect(),
+            throughput: 0.0,
+            cpu_ns: 0.0,
+            lag_max: 0,
+            memory: [0; 3],
+            p99_ratio: None,
+        };
+        seen(&mut result, &samples);
+        Ok((result, done, kept))
+    }
+}
+
+/// Adds what was seen from outside.
+fn seen(result: &mut PhaseResult, samples: &[Sample]) {
+    let within: Vec<_> =
+        samples.iter().filter(|sample| (result.from..=result.to).contains(&sample.at)).collect();
+    let (Some(first), Some(last)) = (within.first(), within.last()) else { return };
+    let events = last.done.saturating_sub(first.done);
+    result.throughput = first.rate_to(last);
+    // An instance that was started again counts from nothing: the sum of what grew.
+    let cpu: u64 = within.windows(2).map(|pair| pair[1].cpu_ns.saturating_sub(pair[0].cpu_ns)).sum();
+    result.cpu_ns = cpu as f64 / events.max(1) as f64;
+    result.lag_max = within.iter().map(|sample| sample.lag).max().unwrap_or(0);
+    let most = within.iter().map(|sample| sample.memory).max().unwrap_or(0);
+    result.memory = [first.memory, most, last.memory];
+}
+
+/// How fast poured events were committed, while they were poured.
+fn saturated(
+    samples: &[Sample],
+    before: u64,
+    (count, at_end): (u64, f64),
+    by_system: bool,
+) -> Result<Saturated> {
+    let done = |sample: &Sample| sample.done.saturating_sub(before) as f64;
+    let to = (STEADY.1 * count as f64).min(at_end);
+    let from = STEADY.0 * to;
+    let first = samples.iter().find(|sample| done(sample) >= from);
+    let last = samples.iter().rev().find(|sample| done(sample) <= to);
+    let (Some(first), Some(last)) = (first, last) else {
+        return Err(Error("the system was never seen at work: pour in more events".to_owned()));
+    };
+    let events = done(last) - done(first);
+    if events * 4.0 < to {
+        return Err(Error(format!(
+            "only {events:.0} of {count} poured events were committed between two looks: [saturation] measure has to \
+             be larger"
+        )));
+    }
+    let cpu_ns = last.cpu_ns.saturating_sub(first.cpu_ns) as f64 / events;
+    Ok(Saturated { rate: first.rate_to(last), measured: true, by_system, cpu_ns })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(seconds: i64, done: u64, cpu_ns: u64) -> Sample {
+        Sample {
+            at: seconds * 1_000_000,
+            generated: 0,
+            done,
+            lag: 0,
+            sends: 0,
+            cpu_ns,
+            load_cpu_ns: 0,
+            memory: seconds as u64,
+            p99_ms: None,
+        }
+    }
+
+    #[test]
+    fn only_the_stretch_at_full_speed_says_what_the_most_is() {
+        let samples = [
+            sample(0, 50, 0),
+            sample(1, 55, 10),
+            sample(2, 70, 20),
+            sample(6, 146, 96),
+            sample(60, 150, 1_000),
+        ];
+        let found = saturated(&samples, 50, (100, 100.0), false).expect("it was seen");
+        assert_eq!((found.rate, found.cpu_ns, found.by_system), (19.0, 1.0, false));
+        saturated(&samples[..2], 50, (100, 100.0), false).expect_err("it was too fast to be seen");
+    }
+
+    #[test]
+    fn a_restart_within_a_phase_does_not_make_its_processors_negative() {
+        let mut result = crate::report::tests::phase("p");
+        (result.from, result.to) = (0, 10_000_000);
+        seen(&mut result, &[sample(1, 0, 100), sample(2, 10, 200), sample(3, 20, 20), sample(4, 30, 120)]);
+        assert_eq!((result.cpu_ns, result.throughput, result.memory), (200.0 / 30.0, 10.0, [1, 4, 4]));
+    }
+}

@@ -1,0 +1,147 @@
+//! Whether anything started under a shut gate: by the lines of movements and sends in their topics, not by anybody's word.
+//!
+//! A line is appended when its shard decides, and committed before the answer. So what the brokers stamped later than
+//! the answer, and before the next verb was given, started under the gate as the answer left it. Stamps are whole
+//! milliseconds of the brokers' clock, so that is what the proof resolves, with brokers on this machine.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use wayfarer::journal::kafka::client::{Message, Timestamp};
+
+use super::system::System;
+use crate::error::Result;
+use crate::report::form::{Flip, Gate};
+use crate::topics::Topics;
+
+/// What is read of a line of either topic.
+#[derive(Deserialize)]
+struct Line {
+    journey: String,
+    what: Option<String>,
+}
+
+/// When something started, by journey and gate, in milliseconds since 1970.
+#[derive(Debug, Default)]
+pub struct Starts(BTreeMap<(String, bool), Vec<i64>>);
+
+impl Starts {
+    /// Reads both topics whole, of the journeys that were operated.
+    ///
+    /// # Errors
+    /// The brokers do not answer.
+    pub fn read(topics: &Topics, system: &System, partitions: u16, flips: &[Flip]) -> Result<Self> {
+        let mut starts = Self::default();
+        for key in ["transitions", "sends"] {
+            topics.read(&system.topic(key), partitions, |record| starts.take(record, flips))?;
+        }
+        Ok(starts)
+    }
+
+    fn take(&mut self, record: &Message<'_>, flips: &[Flip]) {
+        let at = match record.timestamp() {
+            Timestamp::Appended(ms) | Timestamp::Created(ms) => ms,
+            Timestamp::None => return,
+        };
+        self.line(record.value().unwrap_or_default(), at, flips);
+    }
+
+    fn line(&mut self, line: &[u8], at: i64, flips: &[Flip]) {
+        let Ok(line) = serde_json::from_slice::<Line>(line) else { return };
+        if !flips.iter().any(|flip| flip.journey == line.journey) {
+            return;
+        }
+        let gate = match line.what.as_deref() {
+            Some("entered") => Gate::Entry,
+            // A send has no `what`: it is a node that started.
+            Some("started") | None => Gate::Movement,
+            Some(_) => return,
+        };
+        self.0.entry((line.journey, gate == Gate::Entry)).or_default().push(at);
+    }
+
+    /// Says of each verb when the last start under the old gate was, and how many there were under the shut one.
+    pub fn judge(mut self, flips: &mut [Flip]) {
+        self.0.values_mut().for_each(|times| times.sort_unstable());
+        for number in 0..flips.len() {
+            let (asked, answered) = (flips[number].asked, flips[number].answered);
+            let next = flips
+                .iter()
+                .filter(|other| other.journey == flips[number].journey && other.asked >= answered);
+            let until = next.map(|other| other.asked.div_euclid(1_000)).min().unwrap_or(i64::MAX);
+            let (asked_ms, answered_ms) = (asked.div_euclid(1_000), answered.div_euclid(1_000));
+            for gate in flips[number].shut.clone() {
+                let key = (flips[number].journey.clone(), gate == Gate::Entry);
+                let times = self.0.get(&key).map_or(&[][..], Vec::as_slice);
+                let first = times.partition_point(|at| *at < asked_ms);
+                let answer = times.partition_point(|at| *at <= answered_ms);
+                let end = times.partition_point(|at| *at < until);
+                let flip = &mut flips[number];
+                if let Some(last) = times[first..answer].last() {
+                    let after = (last * 1_000 - asked).max(0) as f64 / 1e3;
+                    flip.last_start_ms = Some(flip.last_start_ms.map_or(after, |known| known.max(after)));
+                }
+                // Who got no answer that it is done has no promise.
+                if flip.status == 200 {
+                    flip.starts_after += end.saturating_sub(answer) as u64;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::acts::shuts;
+
+    fn flip(verb: &str, asked: i64, answered: i64) -> Flip {
+        Flip {
+            journey: "j".to_owned(),
+            dialect: "antsomi".to_owned(),
+            verb: verb.to_owned(),
+            asked: asked * 1_000,
+            answered: answered * 1_000,
+            status: 200,
+            message: String::new(),
+            shut: shuts("antsomi", verb),
+            last_start_ms: None,
+            starts_after: 0,
+        }
+    }
+
+    fn judged(lines: &[(&str, i64)]) -> Vec<Flip> {
+        let mut flips = vec![flip("pause", 1_000, 1_020), flip("reactivate", 2_000, 2_020)];
+        let mut starts = Starts::default();
+        for (line, at) in lines {
+            starts.line(line.as_bytes(), *at, &flips);
+        }
+        starts.judge(&mut flips);
+        flips
+    }
+
+    const STARTED: &str = r#"{"journey":"j","what":"started","node":"n"}"#;
+    const SENT: &str = r#"{"journey":"j","node":"n","key":"k"}"#;
+
+    #[test]
+    fn what_starts_between_the_answer_and_the_next_verb_is_counted() {
+        for line in [STARTED, SENT] {
+            let flips = judged(&[(line, 1_015), (line, 1_020), (line, 1_021), (line, 1_999), (line, 2_000)]);
+            assert_eq!((flips[0].starts_after, flips[0].last_start_ms), (2, Some(20.0)), "{line}");
+            assert_eq!((flips[1].starts_after, flips[1].last_start_ms), (0, None), "it shuts nothing");
+        }
+    }
+
+    #[test]
+    fn what_the_shut_gate_does_not_forbid_is_not_counted() {
+        for line in [
+            r#"{"journey":"j","what":"entered"}"#,
+            r#"{"journey":"j","what":"held"}"#,
+            r#"{"journey":"j","what":"exited"}"#,
+            r#"{"journey":"other","what":"started"}"#,
+            "{",
+        ] {
+            assert_eq!(judged(&[(line, 1_500)])[0].starts_after, 0, "{line}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What is seen from outside while a load runs: lag, throughput, memory, processors, and the bar that shows it.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Partition, Settings};
+
+use super::latency::{IntervalLog, Latencies, Stage};
+use super::system::System;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::generate::pace::Progress;
+use crate::process;
+use crate::report::form::Sample;
+use crate::topics::{PATIENCE, partitions_of};
+
+/// How often is looked.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Who watches.
+pub struct Sampler<'a> {
+    /// The deployment.
+    pub system: &'a System,
+    /// The generator.
+    pub progress: &'a Progress,
+    /// What readers measure.
+    pub latencies: &'a Latencies,
+    /// The time.
+    pub clock: &'a Clock,
+    asker: Mutex<Consumer>,
+    partitions: Vec<Partition>,
+    samples: Mutex<Vec<Sample>>,
+    bar: ProgressBar,
+    /// Whoever sets it ends the watch.
+    pub stop: AtomicBool,
+}
+
+impl<'a> Sampler<'a> {
+    /// Of a deployment with that many partitions of events.
+    ///
+    /// # Errors
+    /// The client cannot be made.
+    pub fn new(
+        (brokers, partitions): (&str, u16),
+        system: &'a System,
+        progress: &'a Progress,
+        latencies: &'a Latencies,
+        clock: &'a Clock,
+    ) -> Result<Self> {
+        // Who insists on committed offsets waits while a transaction holds some, which is nearly always.
+        let asker = Consumer::reader(&Settings::new(brokers), system.group(), Isolation::Uncommitted)?;
+        let bar = ProgressBar::new(1);
+        let style = ProgressStyle::with_template("{prefix} {wide_bar} {msg}").expect("the template is right");
+        bar.set_style(style);
+        Ok(Self {
+            system,
+            progress,
+            latencies,
+            clock,
+            asker: Mutex::new(asker),
+            partitions: partitions_of(&system.topic("events"), partitions),
+            samples: Mutex::new(Vec::new()),
+            bar,
+            stop: AtomicBool::new(false),
+        })
+    }
+
+    /// How many events the group has committed, and how many it has not.
+    ///
+    /// # Errors
+    /// The brokers do not answer.
+    pub fn position(&self) -> Result<(u64, u64)> {
+        let asker = self.asker.lock().unwrap_or_else(PoisonError::into_inner);
+        let committed = asker.committed(&self.partitions, PATIENCE)?;
+        let ends = asker.offsets(&self.partitions, Edge::Latest, Isolation::Uncommitted, PATIENCE)?;
+        let done: u64 = committed.iter().map(|at| at.as_ref().map_or(0, |at| at.offset).max(0) as u64).sum();
+        let all: u64 = ends.iter().map(|end| end.unsigned_abs()).sum();
+        Ok((done, all.saturating_sub(done)))
+    }
+
+    /// What the bar says from now on, and how many steps it has.
+    pub fn announce(&self, what: &str, events: u64) {
+        self.bar.set_prefix(what.to_owned());
+        self.bar.set_length(events.max(1));
+    }
+
+    /// One look.
+    ///
+    /// # Errors
+    /// The brokers do not answer.
+    pub fn look(&self) -> Result<Sample> {
+        let (done, lag) = self.position()?;
+        let (cpu, memory) = self.system.used();
+        Ok(Sample {
+            at: self.clock.now(),
+            generated: self.progress.events.load(Ordering::Relaxed),
+            done,
+            lag,
+            sends: self.latencies.seen.load(Ordering::Relaxed),
+            cpu_ns: cpu.as_nanos() as u64,
+            load_cpu_ns: process::cpu_time(std::process::id()).unwrap_or_default().as_nanos() as u64,
+            memory,
+            p99_ms: None,
+        })
+    }
+
+    /// Looks until it is to stop, and writes each interval of the latencies to the log.
+    ///
+    /// # Errors
+    /// The brokers do not answer, or the log cannot be written.
+    pub fn watch(&self, log: &mut IntervalLog<BufWriter<File>>) -> Result<()> {
+        let mut from = self.clock.now();
+        while !self.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK_EVERY);
+            let mut sample = self.look()?;
+            let interval = self.latencies.interval();
+            for stage in Stage::ALL {
+                let length = Duration::from_micros((sample.at - from).max(0) as u64);
+                log.append(stage.name(), &interval[stage as usize], from, length)?;
+            }
+            from = sample.at;
+            let sends = &interval[Stage::Send as usize];
+            sample.p99_ms = (!sends.is_empty()).then(|| sends.value_at_quantile(0.99) as f64 / 1e3);
+            self.show(&sample);
+            self.samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
+        }
+        self.bar.finish_and_clear();
+        Ok(())
+    }
+
+    fn show(&self, sample: &Sample) {
+        let samples = self.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        let rate = samples.last().map_or(0.0, |last| last.rate_to(sample));
+        let p99 = sample.p99_ms.map_or_else(|| "–".to_owned(), |p99| format!("{p99:.1} ms"));
+        self.bar.set_position(sample.generated);
+        self.bar.set_message(format!("{rate:.0}/s, lag {}, p99 {p99}", sample.lag));
+    }
+
+    /// All looks so far.
+    #[must_use]
+    pub fn samples(&self) -> Vec<Sample> {
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}

@@ -1,0 +1,190 @@
+//! What `wayfarer-load run` promises: every scenario of the repository can be run, one does run on a real Kafka, and what
+//! cannot be run is refused with one sentence and leaves no report.
+#![allow(missing_docs, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use wayfarer::journey::source;
+use wayfarer_broker::Broker;
+use wayfarer_load::report;
+use wayfarer_load::report::form::Gate;
+use wayfarer_load::scenario::read;
+
+const LOAD: &str = env!("CARGO_BIN_EXE_wayfarer-load");
+const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+
+fn load(arguments: &[&str]) -> Output {
+    Command::new(LOAD).args(arguments).output().expect("the program starts")
+}
+
+/// The program that the workspace's build puts beside this one.
+fn wayfarer() -> PathBuf {
+    let program = PathBuf::from(LOAD).with_file_name("wayfarer");
+    assert!(program.is_file(), "{} is missing: `cargo build` makes it", program.display());
+    program
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in text")
+}
+
+#[test]
+fn every_scenario_is_right_and_its_journeys_have_no_problem() {
+    let files = std::fs::read_dir(SCENARIOS).expect("they are there").filter_map(Result::ok);
+    let files =
+        files.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "toml"));
+    let mut names = Vec::new();
+    for path in files {
+        let scenario = read::scenario(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(&*scenario.name));
+        let mut ids = Vec::new();
+        for journey in &scenario.journey {
+            let published = journey.published(Path::new(SCENARIOS)).unwrap_or_else(|error| panic!("{error}"));
+            for one in published.iter().take(3) {
+                let reading = source::read("journey.toml", one.text.as_bytes());
+                assert!(
+                    reading.definition.is_some() && reading.problems.is_empty(),
+                    "{:?}",
+                    reading.problems
+                );
+            }
+            ids.extend(published.into_iter().map(|one| one.id));
+        }
+        for operated in scenario.operated() {
+            assert!(ids.contains(&operated), "{}: {operated} is none of its journeys", scenario.name);
+        }
+        names.push(scenario.name);
+    }
+    names.sort();
+    let all = [
+        "drain",
+        "gate-storm",
+        "hot-user",
+        "many-journeys",
+        "release",
+        "restart",
+        "saturation",
+        "soak",
+        "steady",
+        "timers",
+    ];
+    assert_eq!(names, all);
+}
+
+/// Small, with everything: a fill under a shut gate, events over HTTP, both dialects, a verb each half second.
+const SMALL: &str = r#"
+name = "small"
+about = "All of it, in small."
+sink = "http"
+system = { partitions = 4, workers = 1 }
+events = { users = 500, duplicates = 0.01, out_of_order = 0.01 }
+# The machine of a test is anybody's; latencies of it are nothing to quote.
+keeping = { late_after = "2s", late_share = 0.5 }
+fill = { users = 300, before = [{ journeys = ["hold"], verbs = ["pause"] }] }
+
+[[journey]]
+file = "SCENARIOS/journeys/thanks.toml"
+[[journey]]
+file = "SCENARIOS/journeys/cart.toml"
+values = { patience = "500ms" }
+[[journey]]
+file = "SCENARIOS/journeys/viewed.toml"
+[[journey]]
+file = "SCENARIOS/journeys/hold.toml"
+
+[[phase]]
+name = "calm"
+for = "2s"
+load = { rate = 500 }
+
+[[phase]]
+name = "storm"
+for = "4s"
+load = { rate = 500, shape = "burst", peak = 900, period = "2s", burst = "500ms" }
+against = "calm"
+act = [
+  { at = "200ms", every = "500ms", journeys = ["viewed"], verbs = ["pause", "reactivate", "freeze", "reactivate"] },
+  { at = "300ms", every = "500ms", journeys = ["cart"], verbs = ["pause", "resume"] },
+  { at = "1s", journeys = ["hold"], verbs = ["reactivate"] },
+  { at = "1100ms", journeys = ["hold"], verbs = ["resume"] },
+]
+"#;
+
+#[test]
+fn a_small_scenario_runs_to_a_report_in_which_nothing_started_under_a_shut_gate() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, out) = (directory.path().join("small.toml"), directory.path().join("out"));
+    std::fs::write(&file, SMALL.replace("SCENARIOS", SCENARIOS)).expect("it can be written");
+    let broker = Broker::shared().expect("a broker");
+    let program = wayfarer();
+    let ran =
+        load(&["run", text(&file), "--brokers", broker, "--program", text(&program), "--out", text(&out)]);
+    let (said, error) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{said}{error}");
+    let stored = out.join("small.json");
+    let report = report::load(&stored).expect("it is a result");
+    assert_eq!(report.void, Vec::<String>::new());
+    let counts = |phase: usize, stage| report.phases[phase].latency(stage).map_or(0, |latency| latency.count);
+    assert_eq!(report.phases.iter().map(|phase| phase.name.as_str()).collect::<Vec<_>>(), ["calm", "storm"]);
+    assert!(counts(0, "schedule_to_send") > 20, "{said}");
+    assert!(report.phases[1].p99_ratio.is_some_and(|ratio| ratio > 0.0), "{said}");
+    assert!((999..=1_001).contains(&report.phases[0].events), "{said}");
+    let shut = |gate| report.flips.iter().filter(|flip| flip.shut.contains(&gate)).count();
+    assert!(shut(Gate::Entry) >= 4 && shut(Gate::Movement) >= 4, "{:?}", report.flips);
+    assert!(
+        report.flips.iter().any(|flip| flip.last_start_ms.is_some()),
+        "a start before an answer was seen"
+    );
+    assert!(report.samples.iter().any(|sample| sample.memory > 0 && sample.cpu_ns > 0 && sample.done > 300));
+    let released = report.samples.last().map_or(0, |sample| sample.sends);
+    assert!(released >= 300, "the 300 who were held are greeted, and more: {released}");
+    for file in ["small.html", "small.hlog", "small.instance-0.hlog"] {
+        assert!(out.join(file).metadata().is_ok_and(|of| of.len() > 100), "{file}");
+    }
+    // What is stored can be told again, and compared.
+    let again = load(&["report", text(&stored)]);
+    let told = String::from_utf8_lossy(&again.stdout);
+    assert!(again.status.success() && told.contains("p99 of storm over that of calm"), "{told}");
+    let compared = load(&["compare", text(&stored), text(&stored)]);
+    assert!(String::from_utf8_lossy(&compared.stdout).contains("× 1.00"));
+}
+
+/// One line on the standard error, no success, and no report.
+fn refused(scenario: &str, more: &[&str], out: &Path) -> String {
+    let mut arguments = vec!["run", scenario, "--out", text(out)];
+    arguments.extend(more);
+    let ran = load(&arguments);
+    let said = String::from_utf8_lossy(&ran.stderr).trim_end().to_owned();
+    assert_eq!(ran.status.code(), Some(1), "{said}");
+    assert!(!said.contains('\n'), "one sentence: {said}");
+    for end in ["json", "html"] {
+        assert!(!out.join(format!("steady.{end}")).exists(), "no report looks whole");
+    }
+    said
+}
+
+#[test]
+fn what_cannot_be_run_is_refused_with_one_sentence_and_leaves_no_report() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let out = directory.path().join("out");
+    let steady = format!("{SCENARIOS}/steady.toml");
+    let program = wayfarer();
+    let program = ["--program", text(&program)];
+    let set = |set| ["--set", set, program[0], program[1]];
+    for (more, part) in [
+        (&set("phase.0.fro=1s")[..], "`fro` is no key here; did you mean `for`?"),
+        (&set("phase.0.of_saturation=500"), "of_saturation is 500: above 0, up to 100 percent"),
+        (&set("events.users=-1"), "events.users=-1"),
+        (&["--program", "/nowhere/wayfarer"], "cannot start /nowhere/wayfarer: "),
+        (&["--program", "/bin/true"], "/bin/true is no wayfarer: "),
+        (&[program[0], program[1], "--brokers", "127.0.0.1:1"], "no broker answers at 127.0.0.1:1: "),
+    ] {
+        let said = refused(&steady, more, &out);
+        assert!(said.contains(part), "{said}");
+    }
+    let said = refused(&steady, &program, Path::new("/proc/nowhere"));
+    assert!(said.contains("cannot write reports into /proc/nowhere: "), "{said}");
+    let said = refused("/nowhere.toml", &program, &out);
+    assert!(said.contains("cannot read /nowhere.toml: "), "{said}");
+}
