@@ -69,6 +69,17 @@ fn moves(error: i32) -> bool {
     .any(|answer| *answer as i32 == error)
 }
 
+/// The offset that was answered. While a leader is being replaced librdkafka may answer with none, and with no error:
+/// whoever took that for an offset would take a partition for empty, or for read to its end.
+fn known(at: &Partition, offset: i64) -> Result<i64, Error> {
+    if offset >= 0 {
+        return Ok(offset);
+    }
+    let text = format!("no broker has said one yet, and {offset} is none");
+    let code = rk::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE as i32;
+    Err(Error::new(format!("{DOING} of {at}"), code, text))
+}
+
 /// Asks brokers, for any thread. It fetches nothing: brokers answer one request of a connection after the
 /// other, and a fetch may wait there for half a second.
 #[derive(Clone, Debug)]
@@ -282,7 +293,7 @@ impl Answer {
                 let element = rk::rd_kafka_ListOffsetsResultInfo_topic_partition(*infos.add(at));
                 let partition = Partition::new(raw::text((*element).topic), (*element).partition);
                 Error::check(format!("{DOING} of {partition}"), raw::element_code(element))?;
-                offsets.insert(partition, (*element).offset);
+                offsets.insert(partition.clone(), known(&partition, (*element).offset)?);
             }
             Ok(offsets)
         }
@@ -293,5 +304,21 @@ impl Drop for Answer {
     fn drop(&mut self) {
         // SAFETY: it is ours.
         unsafe { rk::rd_kafka_event_destroy(self.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_without_an_offset_is_none_and_the_question_is_asked_again() {
+        let at = Partition::new("t", 3);
+        assert_eq!((known(&at, 0), known(&at, 7)), (Ok(0), Ok(7)));
+        for offset in [-1, -1001] {
+            let error = known(&at, offset).expect_err("no offset");
+            assert!(moves(error.code), "{error}");
+            assert!(error.to_string().contains("t/3"), "{error}");
+        }
     }
 }
