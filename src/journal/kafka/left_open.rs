@@ -6,10 +6,35 @@
 //! No time-out ends that, and nobody here does: to take part once more under its id would get it a marker, but the
 //! wrong one if that is aborted on the way, when a broker does not answer or the process is killed.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use super::client::{Partition, Producer};
 use super::{Shared, codec, storage};
 use crate::journal::error::JournalError;
 use crate::journal::record::Shard;
+
+/// Where the transactions began that were ended from here, by shard. One that hangs nevertheless is not ended again:
+/// its coordinator knows of none, and whoever took its transactional id once more would only fence the owner, who may
+/// well be alive and at work on other shards.
+#[derive(Debug, Default)]
+pub(super) struct EndedAt(Mutex<BTreeMap<Shard, i64>>);
+
+impl EndedAt {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Shard, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the transaction of the shard's state that begins at this offset was ended.
+    pub(super) fn contains(&self, shard: Shard, at: i64) -> bool {
+        self.lock().get(&shard) == Some(&at)
+    }
+
+    /// It was.
+    pub(super) fn insert(&self, shard: Shard, at: i64) {
+        self.lock().insert(shard, at);
+    }
+}
 
 impl Shared {
     /// Ends what is open in a shard's state, whose last head that is decided is `head`.
@@ -47,5 +72,21 @@ impl Shared {
              was made if it is of a later one"
         );
         Ok(JournalError::Storage { doing: "load a shard", cause })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_transaction_that_hangs_is_ended_once_and_the_next_one_too() {
+        let ended = EndedAt::default();
+        assert!(!ended.contains(3, 40));
+        ended.insert(3, 40);
+        assert!(ended.contains(3, 40) && !ended.contains(4, 40));
+        assert!(!ended.contains(3, 52), "another one of the same shard");
+        ended.insert(3, 52);
+        assert!(ended.contains(3, 52));
     }
 }

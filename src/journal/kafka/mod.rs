@@ -76,6 +76,7 @@ use self::clock::Clock;
 use self::codec::Mark;
 use self::ends::Watch;
 pub use self::history::{KafkaHistory, KafkaPast};
+use self::left_open::EndedAt;
 use self::link::Link;
 use self::loads::Loads;
 pub use self::options::{KafkaOptions, Start, TopicNames};
@@ -156,6 +157,7 @@ struct Shared {
     loads: Loads,
     checkpoints: Option<Checkpoints>,
     unfit: Unfit,
+    ended_at: EndedAt,
 }
 
 impl Shared {
@@ -278,6 +280,7 @@ impl Kafka {
             loads: Loads::default(),
             checkpoints: Checkpoints::open(&options),
             unfit: Unfit::default(),
+            ended_at: EndedAt::default(),
             options,
         });
         let (closed, closing) = bounded(0);

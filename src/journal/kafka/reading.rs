@@ -88,10 +88,19 @@ impl<'a> Reading<'a> {
             told.undecided(self.shared.clock.now());
         }
         let head = self.latest.get(codec::HEAD_KEY).or(known);
-        while self.edge(Edge::Latest, Isolation::Committed)? < end {
+        loop {
+            let open = self.edge(Edge::Latest, Isolation::Committed)?;
+            if open >= end {
+                return Ok(());
+            }
             if !tried && began.elapsed() > PATIENCE {
                 tried = true;
-                self.shared.end_left_open(shard, &self.state, head)?;
+                if !self.shared.ended_at.contains(shard, open) {
+                    self.shared.end_left_open(shard, &self.state, head)?;
+                    if head.is_some() {
+                        self.shared.ended_at.insert(shard, open);
+                    }
+                }
             }
             // The brokers end what nobody does after its time-out. What is open for longer hangs: the other shards
             // do not wait for it, and it is tried again after them.
@@ -100,7 +109,6 @@ impl<'a> Reading<'a> {
             }
             self.pause(ASK_EVERY)?;
         }
-        Ok(())
     }
 
     /// Reads what is before `end`, where everything is decided.
