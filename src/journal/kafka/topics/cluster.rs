@@ -26,6 +26,8 @@ use ear::Ear;
 
 /// How often is looked whether what was made is there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Within what time every broker has heard of a topic that was made.
+const HEARD_WITHIN: Duration = Duration::from_secs(2);
 
 /// The brokers, to be asked about topics.
 pub struct Cluster {
@@ -59,15 +61,22 @@ impl Cluster {
         Ok(Self { asker, admin, servers: settings.servers().to_owned(), timeout, runtime })
     }
 
-    /// What a start asks: whether the topics fit. Gives the plan, whose steps are then advice at most.
+    /// What a start asks: whether the topics fit. Gives the plan, whose steps are then advice at most. What is missing
+    /// is looked for again, for two seconds: a broker may not have heard yet of what another one has just made.
     ///
     /// # Errors
     /// The first of the six causes that there is.
     pub fn check(&self, wanted: &Wanted) -> Result<Plan, Refusal> {
-        let plan = self.plan(wanted)?;
-        match plan.start_refusal() {
-            Some(refusal) => Err(refusal),
-            None => Ok(plan),
+        let end = Instant::now() + HEARD_WITHIN;
+        loop {
+            let plan = self.plan(wanted)?;
+            match plan.start_refusal() {
+                None => return Ok(plan),
+                Some(refusal) if refusal.cause != Some(Cause::Missing) || Instant::now() >= end => {
+                    return Err(refusal);
+                }
+                Some(_) => std::thread::sleep(LOOK_EVERY),
+            }
         }
     }
 
