@@ -3,6 +3,7 @@
 //!
 //! - [`deployment`]: topics, group, and what is read of them. [`instance`]: one process.
 //! - [`traffic`]: events by Kafka and by HTTP. [`operator`]: verbs, and where every topic ended around each.
+//!   [`operators`]: two at once.
 //! - [`storm`]: who is killed when. [`steps`]: at which step of a commit. [`brokers`]: brokers that are.
 //! - [`judge`]: what must be there. [`replays`]: that it is decided again as it was.
 
@@ -11,6 +12,7 @@ pub mod deployment;
 pub mod instance;
 mod judge;
 mod operator;
+mod operators;
 pub mod replays;
 mod steps;
 mod storm;

@@ -3,11 +3,12 @@
 mod cloud_events;
 mod foreign;
 mod health;
-mod inputs;
+pub mod inputs;
 mod metrics;
 mod rejects;
 mod secure;
 mod unfit;
+mod upstream;
 
 use std::cell::RefCell;
 
@@ -21,7 +22,7 @@ fn get(instance: &Instance, path: &str) -> Option<(u16, String)> {
 }
 
 /// Asks for something to be done; it is.
-fn send(instance: &Instance, method: &str, path: &str, kind: &str, body: &str) {
+pub fn send(instance: &Instance, method: &str, path: &str, kind: &str, body: &str) {
     let to = address(&instance.log).expect("it listens");
     let head = format!("content-type: {kind}\r\n");
     let (status, said) = ask(to, method, path, &head, body.as_bytes()).expect("it answers");
@@ -63,7 +64,7 @@ fn greeted(of: &Deployment) -> Vec<String> {
 }
 
 /// Waits until exactly these were greeted, each as often as it is there.
-fn wait_greeted(of: &Deployment, users: &[&str]) {
+pub fn wait_greeted(of: &Deployment, users: &[&str]) {
     let what = format!("{users:?} are greeted");
     let found = wait_for(
         &what,
@@ -77,7 +78,7 @@ fn wait_greeted(of: &Deployment, users: &[&str]) {
 }
 
 /// Waits until `/readyz` answers so, with a body that contains `part`.
-fn wait_ready(of: &Deployment, instance: &Instance, status: u16, part: &str) -> String {
+pub fn wait_ready(of: &Deployment, instance: &Instance, status: u16, part: &str) -> String {
     let last = RefCell::new(None);
     let what = format!("{} is {status} with {part:?}", instance.name);
     wait_for(

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
+use wayfarer::cli::exit;
+
 use super::wait_for;
 use crate::process::REAPER;
 
@@ -62,17 +64,24 @@ impl Instance {
     }
 
     /// SIGTERM, after which it ends with 0.
-    pub fn end(mut self) {
-        self.lives();
-        self.signal(Signal::TERM);
-        self.ends();
+    pub fn end(self) {
+        self.end_with(&[exit::OK]);
     }
 
-    /// Waits until it has ended with 0.
-    pub fn ends(&mut self) {
+    /// The same, with one of these codes.
+    pub fn end_with(mut self, codes: &[u8]) {
+        self.lives();
+        self.signal(Signal::TERM);
+        self.ends(codes);
+    }
+
+    /// Waits until it has ended with one of these codes.
+    pub fn ends(&mut self, codes: &[u8]) {
         let (what, log) = (format!("{} has ended", self.name), self.log.clone());
         let ended = wait_for(&what, || fs::read_to_string(&log).unwrap_or_default(), || self.ended());
-        assert_eq!(ended.code(), Some(0), "{} after SIGTERM: {}", self.name, self.said());
+        let code = ended.code().and_then(|code| u8::try_from(code).ok());
+        let is_one = code.is_some_and(|code| codes.contains(&code));
+        assert!(is_one, "{} after SIGTERM, {ended:?}: {}", self.name, self.said());
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Given {
 }
 
 /// A journey that greets at once, and again a little later.
-fn definition(id: &str, dialect: &str) -> String {
+pub fn definition(id: &str, dialect: &str) -> String {
     format!(
         r#"
 id = "{id}"

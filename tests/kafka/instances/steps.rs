@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use wayfarer::cli::exit;
 use wayfarer::journal::steps::{self, Step};
 
 use super::deployment::Deployment;
@@ -169,12 +170,12 @@ impl Storm<'_> {
         wait_for("it listens", || self.of.said(), || address(&log));
         self.dies(place);
         self.running[place].signal(Signal::TERM);
-        self.running[place].ends();
+        self.running[place].ends(&[exit::OK]);
         let guest = self.stand(place, plan);
         // Who stands still is told once it goes on.
         self.running[place].signal(Signal::TERM);
         self.running[place].signal(Signal::CONT);
-        self.running[place].ends();
+        self.running[place].ends(&[exit::OK]);
         self.start(place);
         guest.into_iter().for_each(Instance::end);
     }

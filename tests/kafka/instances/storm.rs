@@ -148,12 +148,14 @@ pub fn run(of: &Deployment, seed: u64, rage: impl FnOnce(&mut Storm<'_>)) -> Tol
         traffic.join().unwrap_or_else(|panic| resume_unwind(panic))
     });
     storm.settle();
-    let Storm { mut told, running, .. } = storm;
+    let Storm { mut told, running, revives, .. } = storm;
     told.verbs = operator.given.len() as u64;
     told.verbs_while_dead = operator.given.iter().filter(|given| given.while_dead).count() as u64;
     judge::judge(of, &fleet, &operator.given, &accepted, &mut told);
     told.replayed = replays::while_running(of);
-    running.into_iter().for_each(Instance::end);
+    // Whose brokers have just been away may wait in vain for one of them, and says so.
+    let codes = if revives { &[exit::OK, exit::UNREACHABLE][..] } else { &[exit::OK] };
+    running.into_iter().for_each(|instance| instance.end_with(codes));
     replays::as_left(of, told.sends);
     told
 }
