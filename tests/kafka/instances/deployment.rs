@@ -11,7 +11,7 @@ use wayfarer::cli::exit;
 use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Messages, Partition};
 
 use super::instance::Instance;
-use crate::scene::{PATIENCE, Scene, poll, until};
+use crate::scene::{Scene, poll, until};
 
 /// Partitions of each topic: the shards.
 pub const SHARDS: u16 = 8;
@@ -187,8 +187,8 @@ impl Deployment {
     pub fn ends(&self, key: &str) -> Ends {
         let partitions = self.partitions(key);
         until("the broker says where a topic ends", || {
-            let asked = self.watcher().offsets(&partitions, Edge::Latest, Isolation::Uncommitted, PATIENCE);
-            asked.ok()
+            let (edge, all, limit) = (Edge::Latest, Isolation::Uncommitted, Duration::from_secs(10));
+            self.watcher().offsets(&partitions, edge, all, limit).ok()
         })
     }
 

@@ -52,12 +52,15 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// The shortest time a request is given.
 const LEAST: Duration = Duration::from_millis(1);
 
-/// Whether a broker's error passes by itself, once the cluster agrees who leads the partition.
+/// Whether an error passes by itself, once the cluster agrees who leads the partition and that one answers.
 fn moves(error: i32) -> bool {
     use rk::rd_kafka_resp_err_t as answers;
     [
         // Nobody leads it, as far as was heard: a broker that has just come back knows no topics for a moment.
         answers::RD_KAFKA_RESP_ERR__NOENT,
+        answers::RD_KAFKA_RESP_ERR__TIMED_OUT,
+        answers::RD_KAFKA_RESP_ERR__TIMED_OUT_QUEUE,
+        answers::RD_KAFKA_RESP_ERR__TRANSPORT,
         answers::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
         answers::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
         answers::RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE,
@@ -69,15 +72,14 @@ fn moves(error: i32) -> bool {
     .any(|answer| *answer as i32 == error)
 }
 
-/// The offset that was answered. While a leader is being replaced librdkafka may answer with none, and with no error:
-/// whoever took that for an offset would take a partition for empty, or for read to its end.
+/// The offset that was answered. Of a leader that has not answered in time librdkafka tells no offset, and no error:
+/// whoever took that for one would take a partition for empty, or for read to its end.
 fn known(at: &Partition, offset: i64) -> Result<i64, Error> {
     if offset >= 0 {
         return Ok(offset);
     }
-    let text = format!("no broker has said one yet, and {offset} is none");
-    let code = rk::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE as i32;
-    Err(Error::new(format!("{DOING} of {at}"), code, text))
+    let text = format!("its leader has not answered, and {offset} is none");
+    Err(Error::new(format!("{DOING} of {at}"), code::TIMED_OUT, text))
 }
 
 /// Asks brokers, for any thread. It fetches nothing: brokers answer one request of a connection after the
@@ -125,13 +127,19 @@ impl Asker {
         }
         let _watched = watch(self.0.name(), DOING, timeout);
         let end = Instant::now() + timeout;
+        // A leader that is gone answers nobody: it is given an eighth of the time at first, then twice as much.
+        let mut patience = timeout / 8;
         loop {
-            let left = end.saturating_duration_since(Instant::now());
-            match self.ask_offsets(partitions, edge, isolation, left.max(LEAST)) {
+            let asked = Instant::now();
+            let limit = patience.min(end.saturating_duration_since(asked)).max(LEAST);
+            match self.ask_offsets(partitions, edge, isolation, limit) {
                 // The leader has moved, or is another one by its epoch: librdkafka goes by what it has heard last,
                 // for minutes, unless it is told to ask anew.
                 Err(error) if moves(error.code) && Instant::now() < end => {
-                    self.refresh(left.max(LEAST));
+                    if asked.elapsed() >= limit {
+                        patience *= 2;
+                    }
+                    self.refresh(limit);
                     thread::sleep(AGAIN);
                 }
                 answered => return answered,
