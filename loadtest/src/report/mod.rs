@@ -59,6 +59,12 @@ impl Files {
         }
         Ok(files)
     }
+
+    /// Deletes what was begun of a report that there will not be.
+    pub fn forget(&self) {
+        // If that fails, its name still says that it is a part.
+        let _ = std::fs::remove_file(&self.log_part);
+    }
 }
 
 /// Stores a report: each file under its name only when it is whole, the result last.

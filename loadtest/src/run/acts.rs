@@ -15,6 +15,8 @@ pub struct Done {
     pub flips: Vec<Flip>,
     /// Instances.
     pub restarts: Vec<Restart>,
+    /// What could not be done before the phase was over, since what came before it took so long.
+    pub missed: usize,
 }
 
 /// What a verb shuts, by the dialects' tables (CT, AN).
@@ -66,7 +68,8 @@ pub fn give(system: &System, journeys: &[Published], journey: &str, verb: &str) 
     })
 }
 
-/// Does all acts whose time comes between `from` and `to` (microseconds by the clock).
+/// Does all acts whose time comes between `from` and `to` (microseconds by the clock), each on a thread of its own: that
+/// one is not answered in time delays no other one.
 ///
 /// # Errors
 /// A verb is refused or not answered, or an instance does not start again.
@@ -76,11 +79,35 @@ pub fn perform(
     clock: &Clock,
     (from, to): (i64, i64),
 ) -> Result<Done> {
-    let mut due = times(acts, to - from);
-    due.sort_by_key(|(at, ..)| *at);
+    let all = std::thread::scope(|scope| {
+        let act = |act| scope.spawn(move || one((system, journeys), act, clock, (from, to)));
+        let threads: Vec<_> = acts.iter().map(act).collect();
+        let panicked = |_| Error("the operator's thread panicked".to_owned());
+        threads.into_iter().map(|thread| thread.join().map_err(panicked)?).collect::<Result<Vec<_>>>()
+    })?;
     let mut done = Done::default();
-    for (at, act, turn) in due {
+    for some in all {
+        done.flips.extend(some.flips);
+        done.restarts.extend(some.restarts);
+        done.missed += some.missed;
+    }
+    done.flips.sort_by_key(|flip| flip.asked);
+    Ok(done)
+}
+
+fn one(
+    (system, journeys): (&System, &[Published]),
+    act: &Act,
+    clock: &Clock,
+    (from, to): (i64, i64),
+) -> Result<Done> {
+    let mut done = Done::default();
+    for (turn, at) in times(act, to - from).into_iter().enumerate() {
         clock.wait_until(from + at);
+        if clock.now() >= to {
+            done.missed += 1;
+            continue;
+        }
         if let Some(instance) = act.restart.or(act.kill) {
             let (at, killed) = (clock.now(), act.kill.is_some());
             let took = system.restart(instance, !killed)?;
@@ -95,16 +122,12 @@ pub fn perform(
     Ok(done)
 }
 
-/// When which act is due for the how manieth time, in microseconds from the beginning on.
-fn times(acts: &[Act], length: i64) -> Vec<(i64, &Act, usize)> {
-    let mut due = Vec::new();
-    for act in acts {
-        let first = act.at.0 as i64 * 1_000;
-        let every = act.every.map_or(i64::MAX, |every| every.0 as i64 * 1_000);
-        let all = (0..).map(|turn| (first.saturating_add(every.saturating_mul(turn)), act, turn as usize));
-        due.extend(all.take_while(|(at, ..)| *at < length));
-    }
-    due
+/// When an act is due, in microseconds from the beginning on.
+fn times(act: &Act, length: i64) -> Vec<i64> {
+    let first = act.at.0 as i64 * 1_000;
+    let every = act.every.map_or(i64::MAX, |every| every.0 as i64 * 1_000);
+    let all = (0..).map(|turn: i64| first.saturating_add(every.saturating_mul(turn)));
+    all.take_while(|at| *at < length).collect()
 }
 
 #[cfg(test)]
@@ -115,18 +138,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn acts_come_at_their_times_and_their_verbs_in_turns() {
-        let act = |at, every| Act {
-            at: Interval(at),
-            every,
-            journeys: vec!["j".to_owned()],
-            verbs: vec![Verb::Pause, Verb::Resume],
-            restart: None,
-            kill: None,
+    fn an_act_comes_at_its_times_within_the_phase() {
+        let times = |at, every: Option<u64>| {
+            let act = Act {
+                at: Interval(at),
+                every: every.map(Interval),
+                journeys: vec!["j".to_owned()],
+                verbs: vec![Verb::Pause],
+                restart: None,
+                kill: None,
+            };
+            times(&act, 2_500_000)
         };
-        let acts = [act(500, None), act(0, Some(Interval(1_000)))];
-        let due: Vec<_> = times(&acts, 2_500_000).iter().map(|(at, _, turn)| (*at, *turn)).collect();
-        assert_eq!(due, [(500_000, 0), (0, 0), (1_000_000, 1), (2_000_000, 2)]);
+        assert_eq!(times(500, None), [500_000]);
+        assert_eq!(times(0, Some(1_000)), [0, 1_000_000, 2_000_000]);
+        assert!(times(2_500, None).is_empty());
     }
 
     /// The two documents mean opposite things by it.

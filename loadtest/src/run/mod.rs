@@ -73,7 +73,7 @@ pub fn run(args: &Run) -> Result<(Report, Files)> {
     let version = system::version(&args.program)?;
     let files = Files::prepare(&args.out, &scenario.name)?;
     let topics = Topics::new(&args.brokers)?;
-    topics.reach()?;
+    topics.reach().inspect_err(|_| files.forget())?;
     let directory = tempfile::tempdir().map_err(cannot("make a directory"))?;
     let clock = Clock::start();
     let prefix = format!("load-{}-{}.", scenario.name, clock.now() / 1_000);
@@ -84,14 +84,14 @@ pub fn run(args: &Run) -> Result<(Report, Files)> {
         brokers: &args.brokers,
         prefix: &prefix,
     };
-    let system = System::start(&place, &scenario, &journeys)?;
+    let system = System::start(&place, &scenario, &journeys).inspect_err(|_| files.forget())?;
     let ran = Ran { args, scenario: &scenario, journeys: &journeys, system: &system, clock: &clock };
     let ran = ran.measure(&topics, &files, version);
     system.end();
     if !args.keep {
         system.forget(&topics);
     }
-    let report = ran?;
+    let report = ran.inspect_err(|_| files.forget())?;
     report::save(&report, &files)?;
     Ok((report, files))
 }
@@ -163,13 +163,17 @@ impl Ran<'_> {
             }
             Some(asked) => Some(stand.saturate(asked.measure)?),
         };
-        let Done { mut flips, mut restarts } = stand.fill()?;
+        let Done { mut flips, mut restarts, .. } = stand.fill()?;
         let (mut phases, mut void) = (Vec::new(), Vec::new());
         for (number, phase) in self.scenario.phase.iter().enumerate() {
             let most = saturation.map(|saturated| saturated.rate);
             let (result, done, kept) = stand.phase(number, phase, most)?;
             if let Err(sentence) = kept.is_kept(&self.scenario.keeping) {
                 void.push(format!("{}: {sentence}", phase.name));
+            }
+            if done.missed > 0 {
+                let missed = done.missed;
+                void.push(format!("{}: {missed} acts could not be done before it was over", phase.name));
             }
             flips.extend(done.flips);
             restarts.extend(done.restarts);

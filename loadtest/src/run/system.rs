@@ -141,8 +141,9 @@ impl System {
 
     /// Waits until all instances are ready, and that many journeys have a version that is live.
     fn wait_live(&self, journeys: usize) -> Result<()> {
-        let until = Instant::now() + READY;
-        while Instant::now() < until {
+        let (mut moved, mut most) = (Instant::now(), 0);
+        // A thousand journeys take their time: only standing still for long is in vain.
+        while moved.elapsed() < READY {
             for instance in &self.instances {
                 let alive = locked(&instance.process).as_mut().map_or(Ok(()), Measured::is_alive);
                 let log = instance.log.display();
@@ -150,13 +151,16 @@ impl System {
                     Error(format!("an instance did not get ready: {error}; {log} says why"))
                 })?;
             }
-            if self.is_ready() && self.live() >= journeys {
+            let live = self.live();
+            if live >= journeys && self.is_ready() {
                 return Ok(());
             }
-            std::thread::sleep(LOOK_EVERY);
+            if live > most {
+                (moved, most) = (Instant::now(), live);
+            }
+            std::thread::sleep(LOOK_EVERY * 4);
         }
-        let live = self.live();
-        Err(Error(format!("after {} s {live} of {journeys} journeys are live", READY.as_secs())))
+        Err(Error(format!("for {} s no journey became live beyond {most} of {journeys}", READY.as_secs())))
     }
 
     /// Whether all instances are ready.

@@ -28,7 +28,7 @@ pub struct Shoppers {
     /// The exponent of Zipf's law, above 0 up to 10; a web shop has about 1
     #[arg(long, default_value_t = 1.0)]
     pub zipf_exponent: f64,
-    /// How many sessions are open at once; 0 is as many as a tenth of the users, and 10,000 at most
+    /// How many sessions are open at once; 0 is as many as a tenth of the users, and 1,000 at most
     #[arg(long, default_value_t = 0)]
     pub sessions: u32,
     /// The share of sessions in which a cart is filled
@@ -129,7 +129,7 @@ impl Shoppers {
     #[must_use]
     pub fn open_sessions(&self) -> usize {
         match self.sessions {
-            0 => (self.users / 10).clamp(2, 10_000) as usize,
+            0 => (self.users / 10).clamp(2, 1_000) as usize,
             sessions => sessions as usize,
         }
     }

@@ -129,7 +129,7 @@ fn the_hot_user_has_the_share_that_was_asked_for() {
 fn a_hundred_million_users_take_no_memory_of_their_own() {
     let settings = Shoppers { users: 100_000_000, activity: Activity::Zipf, ..Shoppers::default() };
     assert!(events(&settings, 1_000).iter().all(|event| event.user < 100_000_000));
-    assert_eq!(settings.open_sessions(), 10_000);
+    assert_eq!(settings.open_sessions(), 1_000);
 }
 
 #[test]
