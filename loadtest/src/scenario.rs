@@ -154,6 +154,9 @@ pub struct Act {
     /// Again and again, so often; once if it is missing.
     #[serde(default)]
     pub every: Option<Interval>,
+    /// So often at most.
+    #[serde(default)]
+    pub times: Option<u32>,
     /// With these journeys, by their ids.
     #[serde(default)]
     pub journeys: Vec<String>,

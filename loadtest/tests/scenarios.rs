@@ -106,8 +106,7 @@ against = "calm"
 act = [
   { at = "200ms", every = "500ms", journeys = ["viewed"], verbs = ["pause", "reactivate", "freeze", "reactivate"] },
   { at = "300ms", every = "500ms", journeys = ["cart"], verbs = ["pause", "resume"] },
-  { at = "1s", journeys = ["hold"], verbs = ["reactivate"] },
-  { at = "1100ms", journeys = ["hold"], verbs = ["resume"] },
+  { at = "1s", every = "100ms", times = 2, journeys = ["hold"], verbs = ["reactivate", "resume"] },
 ]
 "#;
 

@@ -34,6 +34,8 @@ pub struct Report {
     pub restarts: Vec<Restart>,
     /// Why (part of) this is no result, a sentence each.
     pub void: Vec<String>,
+    /// What went otherwise than asked for and is no reason against it, a sentence each.
+    pub remarks: Vec<String>,
 }
 
 /// Where it ran.

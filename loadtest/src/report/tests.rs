@@ -78,6 +78,7 @@ fn fixture(factor: u64) -> Report {
         flips: vec![flip("pause", 0)],
         restarts: vec![Restart { instance: 0, killed: true, at: 3_000_000, ready_ms: 700.0 }],
         void: Vec::new(),
+        remarks: vec!["storm: one act was late".to_owned()],
     };
     report.judge();
     report
@@ -93,6 +94,7 @@ fn the_text_has_the_figures_and_the_ratio_to_the_phase_it_is_compared_with() {
         "0 starts under a shut gate after an answer",
         "instance 0 was killed: all ready again after 0.70 s",
         "schedule_to_send   1000",
+        "note: storm: one act was late",
     ] {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }

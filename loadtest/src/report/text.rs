@@ -20,6 +20,9 @@ pub fn text(report: &Report) -> String {
     for reason in &report.void {
         line(&mut out, format_args!("\nNO RESULT: {reason}"));
     }
+    for remark in &report.remarks {
+        line(&mut out, format_args!("\nnote: {remark}"));
+    }
     if let Some(saturated) = &report.saturation {
         let how = match (saturated.measured, saturated.by_system) {
             (false, _) => "given".to_owned(),

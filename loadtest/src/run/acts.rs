@@ -15,8 +15,8 @@ pub struct Done {
     pub flips: Vec<Flip>,
     /// Instances.
     pub restarts: Vec<Restart>,
-    /// What could not be done before the phase was over, since what came before it took so long.
-    pub missed: usize,
+    /// How many acts came only when the phase was over, since those before them took so long.
+    pub overdue: usize,
 }
 
 /// What a verb shuts, by the dialects' tables (CT, AN).
@@ -69,7 +69,7 @@ pub fn give(system: &System, journeys: &[Published], journey: &str, verb: &str) 
 }
 
 /// Does all acts whose time comes between `from` and `to` (microseconds by the clock), each on a thread of its own: that
-/// one is not answered in time delays no other one.
+/// one is not answered in time delays no other one. None is left out, however late it is.
 ///
 /// # Errors
 /// A verb is refused or not answered, or an instance does not start again.
@@ -89,7 +89,7 @@ pub fn perform(
     for some in all {
         done.flips.extend(some.flips);
         done.restarts.extend(some.restarts);
-        done.missed += some.missed;
+        done.overdue += some.overdue;
     }
     done.flips.sort_by_key(|flip| flip.asked);
     Ok(done)
@@ -104,10 +104,7 @@ fn one(
     let mut done = Done::default();
     for (turn, at) in times(act, to - from).into_iter().enumerate() {
         clock.wait_until(from + at);
-        if clock.now() >= to {
-            done.missed += 1;
-            continue;
-        }
+        done.overdue += usize::from(clock.now() >= to);
         if let Some(instance) = act.restart.or(act.kill) {
             let (at, killed) = (clock.now(), act.kill.is_some());
             let took = system.restart(instance, !killed)?;
@@ -127,7 +124,8 @@ fn times(act: &Act, length: i64) -> Vec<i64> {
     let first = act.at.0 as i64 * 1_000;
     let every = act.every.map_or(i64::MAX, |every| every.0 as i64 * 1_000);
     let all = (0..).map(|turn: i64| first.saturating_add(every.saturating_mul(turn)));
-    all.take_while(|at| *at < length).collect()
+    let most = act.times.map_or(usize::MAX, |times| times as usize);
+    all.take_while(|at| *at < length).take(most).collect()
 }
 
 #[cfg(test)]
@@ -139,10 +137,11 @@ mod tests {
 
     #[test]
     fn an_act_comes_at_its_times_within_the_phase() {
-        let times = |at, every: Option<u64>| {
+        let of = |at, every: Option<u64>, most| {
             let act = Act {
                 at: Interval(at),
                 every: every.map(Interval),
+                times: most,
                 journeys: vec!["j".to_owned()],
                 verbs: vec![Verb::Pause],
                 restart: None,
@@ -150,9 +149,10 @@ mod tests {
             };
             times(&act, 2_500_000)
         };
-        assert_eq!(times(500, None), [500_000]);
-        assert_eq!(times(0, Some(1_000)), [0, 1_000_000, 2_000_000]);
-        assert!(times(2_500, None).is_empty());
+        assert_eq!(of(500, None, None), [500_000]);
+        assert_eq!(of(0, Some(1_000), None), [0, 1_000_000, 2_000_000]);
+        assert_eq!(of(0, Some(1_000), Some(2)), [0, 1_000_000]);
+        assert!(of(2_500, None, None).is_empty());
     }
 
     /// The two documents mean opposite things by it.

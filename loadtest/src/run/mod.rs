@@ -164,16 +164,17 @@ impl Ran<'_> {
             Some(asked) => Some(stand.saturate(asked.measure)?),
         };
         let Done { mut flips, mut restarts, .. } = stand.fill()?;
-        let (mut phases, mut void) = (Vec::new(), Vec::new());
+        let (mut phases, mut void, mut remarks) = (Vec::new(), Vec::new(), Vec::new());
         for (number, phase) in self.scenario.phase.iter().enumerate() {
             let most = saturation.map(|saturated| saturated.rate);
             let (result, done, kept) = stand.phase(number, phase, most)?;
             if let Err(sentence) = kept.is_kept(&self.scenario.keeping) {
                 void.push(format!("{}: {sentence}", phase.name));
             }
-            if done.missed > 0 {
-                let missed = done.missed;
-                void.push(format!("{}: {missed} acts could not be done before it was over", phase.name));
+            if done.overdue > 0 {
+                let (overdue, name) = (done.overdue, &phase.name);
+                let why = "since those before them were answered so late";
+                remarks.push(format!("{name}: {overdue} acts came only when it was over, {why}"));
             }
             flips.extend(done.flips);
             restarts.extend(done.restarts);
@@ -193,6 +194,7 @@ impl Ran<'_> {
             flips,
             restarts,
             void,
+            remarks,
         })
     }
 }
