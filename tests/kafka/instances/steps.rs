@@ -236,5 +236,7 @@ impl Storm<'_> {
         }
         self.all_ready();
         self.goes_on();
+        // A last one stays until it has shards: those before may have been too quick for that.
+        self.guest(GUESTS);
     }
 }
