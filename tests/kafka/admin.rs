@@ -12,6 +12,9 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 /// What a test waits for at most, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long whoever has ended waits for its topics to go.
+const FORGET_WITHIN: Duration = Duration::from_secs(5);
+
 /// Asks until it is so: a broker shows what it was told a moment later.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
@@ -91,6 +94,12 @@ impl Admin {
         let done = self.runtime.block_on(self.client.delete_topics(names, &Self::options()));
         let done = done.expect("the broker answers");
         assert!(done.iter().all(Result::is_ok), "{done:?}");
+    }
+
+    /// Deletes what there is of these topics; a broker that does not answer soon keeps them.
+    pub fn forget(&self, names: &[&str]) {
+        let soon = AdminOptions::new().request_timeout(Some(FORGET_WITHIN));
+        let _ = self.runtime.block_on(self.client.delete_topics(names, &soon));
     }
 
     /// Deletes the records of a partition before an offset.

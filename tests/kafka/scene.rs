@@ -35,23 +35,29 @@ pub fn until<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
 /// A broker, and names that no other test has.
 pub struct Scene {
     servers: String,
+    is_shared: bool,
 }
 
 impl Scene {
     /// On the broker that all tests share.
     pub fn shared() -> Self {
         let servers = Broker::shared().unwrap_or_else(|error| panic!("no broker: {error}"));
-        Self { servers: servers.to_owned() }
+        Self { servers: servers.to_owned(), is_shared: true }
     }
 
     /// On a broker that may be hurt.
     pub fn of(broker: &Broker) -> Self {
-        Self { servers: broker.bootstrap() }
+        Self { servers: broker.bootstrap(), is_shared: false }
     }
 
     /// On several, of which some may be hurt.
     pub fn of_cluster(cluster: &Cluster) -> Self {
-        Self { servers: cluster.bootstrap() }
+        Self { servers: cluster.bootstrap(), is_shared: false }
+    }
+
+    /// Whether other tests use the broker too.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
     }
 
     /// The broker's address.

@@ -11,6 +11,7 @@ use wayfarer::cli::exit;
 use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Messages, Partition};
 
 use super::instance::Instance;
+use crate::admin::Admin;
 use crate::scene::{Scene, poll, until};
 
 /// Partitions of each topic: the shards.
@@ -18,7 +19,23 @@ pub const SHARDS: u16 = 8;
 /// What its instances log; lines at `info` say where they listen.
 const LEVEL: &str = "info";
 
-/// Topics and a group that nobody else has.
+/// The topics that every deployment has.
+const OWN: [&str; 12] = [
+    "events",
+    "internal",
+    "receipts",
+    "lists",
+    "control",
+    "state",
+    "sends",
+    "rejects",
+    "transitions",
+    "refusals",
+    "cycles",
+    "views",
+];
+
+/// Topics and a group that nobody else has. On a broker that is shared the topics go with it.
 pub struct Deployment {
     pub scene: Scene,
     prefix: String,
@@ -72,8 +89,9 @@ impl Deployment {
     }
 
     /// The same with checkpoints, or without.
-    pub fn with_checkpoints(self, keeps: bool) -> Self {
-        Self { keeps, ..self }
+    pub fn with_checkpoints(mut self, keeps: bool) -> Self {
+        self.keeps = keeps;
+        self
     }
 
     /// The binary with the settings of an instance.
@@ -233,5 +251,15 @@ impl Deployment {
             at.iter().zip(&ends).all(|(at, end)| at.unwrap_or(0) >= *end).then_some(())
         });
         seen
+    }
+}
+
+/// What one test after the other leaves on the broker that they share makes it slower for the next.
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        if self.scene.is_shared() {
+            let topics = OWN.map(|key| self.topic(key));
+            Admin::of(self.scene.servers()).forget(&topics.each_ref().map(String::as_str));
+        }
     }
 }
