@@ -288,8 +288,7 @@ impl State {
                 (bound, at_bound) = (date, false);
             }
             if fired == max {
-                let left = self.wheel.next_deadline().is_some_and(|t| t < bound || (at_bound && t == bound));
-                if left || date <= limit || instant <= bound {
+                if self.is_due(cx, bound, at_bound) || date <= limit || instant <= bound {
                     return (fired, true);
                 }
             } else if let Some(handle) = self.wheel.pop_due(&mut self.enrollments, bound, at_bound) {
@@ -311,6 +310,22 @@ impl State {
         }
         self.now = self.now.max(limit);
         (fired, false)
+    }
+
+    /// Whether a timer is due. To ask the wheel for its next deadline is not enough: how early that is depends on
+    /// what the wheel did before, and so would the shard's time.
+    fn is_due(&mut self, cx: &mut Context<'_>, bound: Timestamp, at_bound: bool) -> bool {
+        while let Some(handle) = self.wheel.pop_due(&mut self.enrollments, bound, at_bound) {
+            let e = self.enrollments[handle];
+            let at = self.now.max(e.timer());
+            let stopped = self.journeys[usize::from(cx.catalog.journey_of(e.plan))].stopped_at.is_some();
+            if stopped || self.node_due(cx, handle) <= at || self.journey_due(cx, handle) <= at {
+                self.wheel.insert(&mut self.enrollments, handle, e.timer());
+                return true;
+            }
+            self.arm(cx, handle);
+        }
+        false
     }
 
     /// A timer has come due: of the node, of the journey, or of the drain. Whether it was one: a deadline that has
