@@ -54,7 +54,9 @@ impl<J: Journal> Cycle<J> {
         if !shards.is_empty() {
             self.opening.extend(shards.iter().map(|(ticket, _)| ticket.clone()));
             let (options, chronicle) = (self.options.clone(), Arc::clone(&self.chronicle));
-            self.to_restore.push_back(Restoring { shards, options, chronicle });
+            // A shard that stands behind may not have been told yet of what these will have taken.
+            let others = self.owned.iter().map(|owned| owned.shard.epoch()).min().unwrap_or(u64::MAX);
+            self.to_restore.push_back(Restoring { shards, options, others, chronicle });
         }
         Ok(())
     }

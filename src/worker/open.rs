@@ -55,6 +55,8 @@ impl Ticket {
 pub struct Restoring<S> {
     pub(super) shards: Vec<(Ticket, S)>,
     pub(super) options: Options,
+    /// The oldest epoch of the worker's other shards: what comes with these must leave no gap behind theirs.
+    pub(super) others: u64,
     /// The control log, as far as the worker's restores have folded it.
     pub(super) chronicle: Arc<Mutex<Chronicle>>,
 }
@@ -66,7 +68,7 @@ pub struct Restored {
     pub(super) outcome: Result<Opened, Failure>,
 }
 
-/// A restored shard, and the accepted commands that it has not taken.
+/// A restored shard, and the accepted commands that it, or another of the worker's, has not taken.
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) owned: Owned,
@@ -94,8 +96,8 @@ impl<S: Stored> Restoring<S> {
         progress: OnProgress<'_>,
         hand_over: &mut dyn FnMut(Restored),
     ) {
-        let Self { shards, options, chronicle } = self;
-        let standing = match Standing::read(&shards, control, &chronicle) {
+        let Self { shards, options, others, chronicle } = self;
+        let standing = match Standing::read(&shards, others, control, &chronicle) {
             Ok(standing) => standing,
             Err(failure) => {
                 // One is enough: whoever is told of a failure ends.
@@ -127,6 +129,7 @@ impl Standing {
     /// Takes from the control log, up to where it ends now, what these shards need.
     fn read<S: Stored>(
         shards: &[(Ticket, S)],
+        others: u64,
         control: &impl ControlLog,
         chronicle: &Mutex<Chronicle>,
     ) -> Result<Self, Failure> {
@@ -134,7 +137,7 @@ impl Standing {
         for (ticket, stored) in shards {
             epochs.push(epoch_of(ticket.shard, stored)?);
         }
-        let oldest = epochs.iter().copied().min().unwrap_or(u64::MAX);
+        let oldest = epochs.iter().copied().min().unwrap_or(u64::MAX).min(others);
         // Whoever panicked in between may have left it half folded.
         let mut chronicle = chronicle.lock().unwrap_or_else(|poisoned| {
             let mut inner = poisoned.into_inner();
@@ -187,8 +190,7 @@ impl Standing {
             }
             (failure, _) => failure,
         })?;
-        let steps = self.steps.iter().filter(|step| step.epoch.number > epoch).cloned().collect();
-        Ok(Opened { owned, steps })
+        Ok(Opened { owned, steps: self.steps.clone() })
     }
 }
 
@@ -318,7 +320,8 @@ mod tests {
 
     fn restore_it(stored: Copied) -> Result<Opened, Failure> {
         let shards = vec![(Ticket::new(0), stored)];
-        let restoring = Restoring { shards, options: Options::of(1), chronicle: Arc::default() };
+        let restoring =
+            Restoring { shards, options: Options::of(1), others: u64::MAX, chronicle: Arc::default() };
         let mut outcome = None;
         restoring.run(&Memory::new(1), &mut |_, _| {}, &mut |restored| outcome = Some(restored.outcome));
         outcome.expect("it is handed over")
