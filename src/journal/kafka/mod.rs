@@ -29,7 +29,7 @@
 //! - `history`: what the topics hold, for a replay, by `tap`.
 //! - [`refusal`]: the six causes for which a start is refused. [`topics`]: what topics are needed, and made.
 
-mod checkpoint;
+pub mod checkpoint;
 mod clock;
 pub mod client;
 pub mod codec;

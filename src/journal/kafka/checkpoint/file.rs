@@ -13,7 +13,7 @@ use super::stale::Stale;
 use crate::model::Timestamp;
 
 /// The version that is written, and the only one that is read: a checkpoint of another is made anew.
-pub(super) const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 /// What a file begins with, in its header.
 const MAGIC: &[u8; 8] = b"wayfckpt";
 /// How many bytes of records a block has before it is closed.
@@ -27,18 +27,19 @@ const END: usize = 8 + 8;
 
 /// What a checkpoint is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) shard: u16,
+pub struct Header {
+    /// The shard.
+    pub shard: u16,
     /// The brokers' time before it was asked where the changelog ends: what it says is no older.
-    pub(super) at: Timestamp,
+    pub at: Timestamp,
     /// The offset behind the last record that it knows: the tail begins there.
-    pub(super) next: u64,
+    pub next: u64,
     /// The cluster's id.
-    pub(super) cluster: String,
+    pub cluster: String,
     /// The id of the changelog's topic: another one for each topic ever made.
-    pub(super) topic: String,
+    pub topic: String,
     /// The value of the shard's head record.
-    pub(super) head: Vec<u8>,
+    pub head: Vec<u8>,
 }
 
 impl Header {
@@ -89,7 +90,7 @@ impl Header {
 
 /// Writes a checkpoint. What was not finished is not one.
 #[derive(Debug)]
-pub(super) struct Writer<W> {
+pub struct Writer<W> {
     to: W,
     block: Vec<u8>,
     blocks: u64,
@@ -97,13 +98,20 @@ pub(super) struct Writer<W> {
 }
 
 impl<W: Write> Writer<W> {
-    pub(super) fn new(mut to: W, header: &Header) -> io::Result<Self> {
+    /// Begins one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn new(mut to: W, header: &Header) -> io::Result<Self> {
         put_block(&mut to, 0, &header.encode())?;
         Ok(Self { to, block: Vec::with_capacity(BLOCK + BLOCK / 4), blocks: 1, records: 0 })
     }
 
     /// Adds a record; a key comes once.
-    pub(super) fn record(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn record(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         put_varint(&mut self.block, key.len());
         put_varint(&mut self.block, value.len());
         self.block.extend_from_slice(key);
@@ -120,7 +128,10 @@ impl<W: Write> Writer<W> {
     }
 
     /// Ends it; how many records it has.
-    pub(super) fn finish(mut self) -> io::Result<(W, u64)> {
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn finish(mut self) -> io::Result<(W, u64)> {
         if !self.block.is_empty() {
             self.close_block()?;
         }
@@ -147,12 +158,13 @@ fn put_varint(out: &mut Vec<u8>, mut n: usize) {
 
 /// Reads a checkpoint.
 #[derive(Debug)]
-pub(super) struct Reader<R> {
+pub struct Reader<R> {
     from: R,
     block: Vec<u8>,
-    pub(super) header: Header,
+    /// What it is of.
+    pub header: Header,
     /// How many records it says it has.
-    pub(super) records: u64,
+    pub records: u64,
     blocks: u64,
     /// Where the last block begins.
     end: u64,
@@ -160,7 +172,10 @@ pub(super) struct Reader<R> {
 
 impl<R: Read + Seek> Reader<R> {
     /// Reads the header, and the end: a file that was cut is seen before anything of it is used.
-    pub(super) fn open(mut from: R) -> Result<Self, Stale> {
+    ///
+    /// # Errors
+    /// Why it is not used.
+    pub fn open(mut from: R) -> Result<Self, Stale> {
         let mut block = Vec::new();
         read_block(&mut from, 0, &mut block)?;
         let header = Header::decode(&block)?;
@@ -176,7 +191,10 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     /// Gives every record to `each` until that says no; whether it was always yes.
-    pub(super) fn each(&mut self, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<bool, Stale> {
+    ///
+    /// # Errors
+    /// That it is torn; what was given until then is not whole.
+    pub fn each(&mut self, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<bool, Stale> {
         let mut given = 0;
         for number in 1..self.blocks {
             read_block(&mut self.from, number, &mut self.block)?;

@@ -21,8 +21,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use self::file::{Header, Reader, Writer};
-use self::stale::{Here, Stale};
+pub use self::file::{Header, Reader, Writer};
+pub use self::stale::{Here, Stale};
 use super::options::KafkaOptions;
 use super::topics::cluster::Cluster;
 use super::{Shared, latest::Latest};

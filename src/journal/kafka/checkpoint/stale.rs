@@ -11,7 +11,8 @@ const AHEAD_MAX_MS: i64 = 60_000;
 
 /// What makes a checkpoint useless.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Stale {
+#[allow(missing_docs, reason = "their sentences say it")]
+pub enum Stale {
     /// The file cannot be read, or ends too early.
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
@@ -46,31 +47,36 @@ pub(super) enum Stale {
 
 /// What is known of the changelog now.
 #[derive(Clone, Debug)]
-pub(super) struct Here {
-    pub(super) cluster: String,
+pub struct Here {
+    /// The cluster's id.
+    pub cluster: String,
     /// The id of the changelog's topic.
-    pub(super) topic: String,
+    pub topic: String,
     /// How long a deletion is in the changelog after it was compacted.
-    pub(super) deletions_kept: Duration,
+    pub deletions_kept: Duration,
     /// The brokers' time.
-    pub(super) now: Timestamp,
+    pub now: Timestamp,
     /// The oldest offset of the shard's partition.
-    pub(super) oldest: u64,
+    pub oldest: u64,
     /// Its end, open transactions included.
-    pub(super) end: u64,
+    pub end: u64,
 }
 
 impl Here {
     /// How old a checkpoint may be. A reader must see every deletion since, and be done before it is dropped: half
     /// of the time is for that.
-    pub(super) fn age_max(&self) -> Duration {
+    #[must_use]
+    pub fn age_max(&self) -> Duration {
         self.deletions_kept / 2
     }
 }
 
 impl Header {
     /// Whether the changelog from `next` on, laid over this, is the changelog.
-    pub(super) fn judge(&self, shard: u16, here: &Here) -> Result<(), Stale> {
+    ///
+    /// # Errors
+    /// Why that is not beyond doubt.
+    pub fn judge(&self, shard: u16, here: &Here) -> Result<(), Stale> {
         if self.shard != shard {
             return Err(Stale::Shard { found: self.shard });
         }
@@ -100,7 +106,8 @@ impl Header {
     }
 
     /// How old it is.
-    pub(super) fn age(&self, now: Timestamp) -> Duration {
+    #[must_use]
+    pub fn age(&self, now: Timestamp) -> Duration {
         Duration::from_millis(now.0.saturating_sub(self.at.0).max(0).unsigned_abs())
     }
 }
