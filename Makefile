@@ -20,7 +20,7 @@ WITH_KAFKA = $(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- run --
 FUZZ_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo kafka test lint format docs bench race load soak fuzz build no-c ci install prepare prepare-build clean
+.PHONY: help demo simulate kafka test lint format docs bench race load soak fuzz build no-c ci install prepare prepare-build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -32,6 +32,10 @@ demo: prepare ## two dialects, two gates and an operator, in half a minute; ARGS
 kafka: prepare ## a real Kafka on loopback until Ctrl-C; ARGS='--brokers 3 --port 9092'
 	@scripts/prepare kafka
 	@$(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- $(ARGS)
+
+simulate: prepare-build ## instances under faults beside the reference model: ARGS='--seed 7', ARGS='--seeds 10000'
+	@$(CARGO) build $(LOCKED) --quiet --release --package wayfarer --package wayfarer-simulate
+	@target/release/wayfarer simulate $(ARGS)
 
 test: prepare-build ## every test of the workspace, those in the documentation too
 	@scripts/prepare kafka

@@ -1,5 +1,6 @@
 //! `wayfarer`: arguments → configuration → a verb → an exit code.
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +13,9 @@ use wayfarer::{config, ctl, journey, lifecycle, look, replay, top, topics};
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// The simulator knows the reference model, which knows this library: so it is a program of its own.
+const SIMULATOR: &str = "wayfarer-simulate";
 
 /// What ends a verb early: the code, and the sentence.
 type Ended = (u8, String);
@@ -60,8 +64,21 @@ fn call(command: Command) -> Result<u8, Ended> {
         }
         Command::Replay(args) => Ok(replay::run(&args, &mut io::stdout(), &mut io::stderr())),
         Command::Top(args) => Ok(top::run(&args, &mut io::stdout(), &mut io::stderr())),
+        Command::Simulate { arguments } => simulate(&arguments),
         Command::Ctl(args) => Ok(ctl::run(&args, &mut io::stdout(), &mut io::stderr())),
     }
+}
+
+/// Runs the program beside this one.
+fn simulate(arguments: &[OsString]) -> Result<u8, Ended> {
+    let beside = std::env::current_exe().map(|program| program.with_file_name(SIMULATOR));
+    let status = beside.and_then(|program| std::process::Command::new(program).args(arguments).status());
+    let status = status.map_err(|error| {
+        let how = "`make simulate` builds it, and `cargo install --path simulate` puts it there";
+        (exit::FILE, format!("{SIMULATOR} beside this program cannot be run: {error}; {how}"))
+    })?;
+    // Of one that a signal ended there is no code.
+    Ok(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit::BUG))
 }
 
 fn rejects(args: &RejectsArgs) -> Result<u8, Ended> {

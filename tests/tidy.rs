@@ -136,14 +136,16 @@ fn what_decides_has_no_clock_no_files_no_chance_and_no_log() {
 #[test]
 fn every_file_says_what_it_owns_and_is_not_too_long() {
     let mut wrong = Vec::new();
-    for (file, text) in sources("src") {
-        // The library's own text is a file of its own.
-        if !text.starts_with("//!") && !text.starts_with("#![doc = include_str!") {
-            wrong.push(format!("src/{file} does not open with //!"));
-        }
-        let lines = text.lines().count();
-        if lines > LINES_MAX {
-            wrong.push(format!("src/{file} has {lines} lines; {LINES_MAX} are allowed"));
+    for directory in ["src", "simulate/src"] {
+        for (file, text) in sources(directory) {
+            // The library's own text is a file of its own.
+            if !text.starts_with("//!") && !text.starts_with("#![doc = include_str!") {
+                wrong.push(format!("{directory}/{file} does not open with //!"));
+            }
+            let lines = text.lines().count();
+            if lines > LINES_MAX {
+                wrong.push(format!("{directory}/{file} has {lines} lines; {LINES_MAX} are allowed"));
+            }
         }
     }
     assert_eq!(wrong, Vec::<String>::new());

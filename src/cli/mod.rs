@@ -89,6 +89,27 @@ Ends with 0 if there is none, with 1 if there is one.")]
     #[command(after_long_help = replay::EXAMPLES)]
     Replay(ReplayArgs),
 
+    /// Step three instances through a random story, with faults at every step, beside the reference model
+    ///
+    /// A seed gives the same bytes whenever it is run. The simulator is a program of its own, so that this one does not
+    /// carry the reference model about: `wayfarer-simulate`, which lies beside it (`make simulate` builds both), is
+    /// given all that follows. `wayfarer simulate --help` is its help.
+    #[command(
+        disable_help_flag = true,
+        after_long_help = "Examples:
+  wayfarer simulate --seed 7
+  wayfarer simulate --seed 7 --verbose
+  wayfarer simulate --seed 7 --shrink
+  wayfarer simulate --seeds 10000
+
+Ends with 1 if something differs from the reference, or an invariant does not hold."
+    )]
+    Simulate {
+        /// What the simulator is given
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+        arguments: Vec<std::ffi::OsString>,
+    },
+
     /// Operate a running server: definitions, verbs, entries, lists
     #[command(after_long_help = ctl::EXAMPLES)]
     Ctl(CtlArgs),

@@ -271,6 +271,11 @@ impl<J: Journal> Cycle<J> {
         Ok(cycle)
     }
 
+    /// Lets restores fold the control log together with those of `other`, a cycle over the same log: once for both.
+    pub fn fold_with(&mut self, other: &Self) {
+        self.chronicle = Arc::clone(&other.chronicle);
+    }
+
     /// Hands over an accepted command, in the order of the control log; one that every shard has taken does
     /// nothing.
     pub fn push_step(&mut self, step: Arc<Step>) {

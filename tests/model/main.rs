@@ -2,9 +2,6 @@
 //! beside itself: undone, restored, and driven again by what it recorded.
 
 mod hours;
-#[path = "../oracle/mod.rs"]
-mod oracle;
 mod pair;
 mod restore;
-mod shrink;
 mod stories;

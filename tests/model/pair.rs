@@ -22,7 +22,7 @@ use wayfarer::model::wire::{RefusalRecord, SendRecord, TransitionRecord};
 use wayfarer_reference::workload::{MIDNIGHT, Step, Story, What};
 use wayfarer_reference::{Command, World};
 
-use crate::oracle::{self, Compared, move_text, same, same_answer, send_text};
+use wayfarer_simulate::oracle::{self, Compared, move_text, same, same_answer, send_text};
 
 use crate::hours::{Records, committed, days};
 

@@ -19,7 +19,7 @@ use wayfarer::model::Timestamp;
 use wayfarer_reference::Command;
 use wayfarer_reference::workload::{Dice, MIDNIGHT, Step, Story, What, story};
 
-use crate::shrink::{failure, shrink};
+use wayfarer_simulate::shrink::{failure, shrink};
 
 thread_local! {
     /// How many shards were restored, or undone, with such things in them.

@@ -7,7 +7,7 @@ use wayfarer_reference::RULES;
 use wayfarer_reference::workload::{Story, story};
 
 use crate::pair::Pair;
-use crate::shrink::{failure, shrink};
+use wayfarer_simulate::shrink::{failure, shrink};
 
 thread_local! {
     /// How often each rule decided something in the stories that were told.

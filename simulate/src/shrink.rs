@@ -8,7 +8,7 @@ use wayfarer_reference::workload::Story;
 const TRIES_MAX: usize = 2_000;
 
 /// What went wrong, a panic included.
-pub(crate) fn failure(story: &Story, tell: fn(&Story) -> Result<(), String>) -> Option<String> {
+pub fn failure(story: &Story, tell: impl Fn(&Story) -> Result<(), String>) -> Option<String> {
     match catch_unwind(AssertUnwindSafe(|| tell(story))) {
         Ok(told) => told.err(),
         Err(panic) => {
@@ -20,11 +20,11 @@ pub(crate) fn failure(story: &Story, tell: fn(&Story) -> Result<(), String>) -> 
 }
 
 /// Takes steps and journeys away, long stretches first, as long as the story fails without them.
-pub(crate) fn shrink(mut story: Story, tell: fn(&Story) -> Result<(), String>) -> Story {
+pub fn shrink(mut story: Story, tell: impl Fn(&Story) -> Result<(), String>) -> Story {
     let mut tries = 0;
     let mut fails = |story: &Story| {
         tries += 1;
-        tries <= TRIES_MAX && failure(story, tell).is_some()
+        tries <= TRIES_MAX && failure(story, &tell).is_some()
     };
     for journey in (0..story.journeys.len()).rev() {
         let mut fewer = story.clone();

@@ -11,10 +11,14 @@ use wayfarer::lifecycle::{EntryGate, MovementGate};
 use wayfarer::model::wire::{SendRecord, TransitionRecord};
 use wayfarer_reference::{Counts, Position, World};
 
-pub(crate) type Compared = Result<(), String>;
+/// Nothing, or the difference.
+pub type Compared = Result<(), String>;
 
 /// Who is where at which node, the gates, the refusals and the counts of every version.
-pub(crate) fn states(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Compared {
+///
+/// # Errors
+/// The first difference.
+pub fn states(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Compared {
     places(world, catalog, shards)?;
     gates(world, catalog, shards)?;
     refused(world, catalog, shards)?;
@@ -123,7 +127,9 @@ fn counts(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Compared {
     equal("counts", &by_reference, &by_engine)
 }
 
-pub(crate) fn send_text(send: &SendRecord) -> String {
+/// A send as it is compared: without its key, which the reference makes otherwise.
+#[must_use]
+pub fn send_text(send: &SendRecord) -> String {
     let mut json = serde_json::to_value(send).expect("a send is JSON");
     json.as_object_mut().expect("a send is an object").shift_remove("key");
     // The form in which a person compares them: by name.
@@ -132,7 +138,9 @@ pub(crate) fn send_text(send: &SendRecord) -> String {
     format!("{sorted:?} {variables:?}")
 }
 
-pub(crate) fn move_text(t: &TransitionRecord) -> String {
+/// A movement as it is compared.
+#[must_use]
+pub fn move_text(t: &TransitionRecord) -> String {
     // Of those who have left, a conversion has no node to tell.
     let node = if t.what == "converted" { None } else { t.node.as_deref() };
     let until = t.until.map(|until| until.to_string());
@@ -140,7 +148,10 @@ pub(crate) fn move_text(t: &TransitionRecord) -> String {
 }
 
 /// Both hold the same, in whatever order.
-pub(crate) fn same(what: &str, a: impl Iterator<Item = String>, b: impl Iterator<Item = String>) -> Compared {
+///
+/// # Errors
+/// What only one of them holds.
+pub fn same(what: &str, a: impl Iterator<Item = String>, b: impl Iterator<Item = String>) -> Compared {
     let (mut a, mut b): (Vec<_>, Vec<_>) = (a.collect(), b.collect());
     a.sort_unstable();
     b.sort_unstable();
@@ -159,18 +170,22 @@ pub(crate) fn same(what: &str, a: impl Iterator<Item = String>, b: impl Iterator
     Err(format!("{what} differ\n  only the reference:\n    {a}\n  only the engine:\n    {b}"))
 }
 
-pub(crate) fn equal<T: PartialEq + std::fmt::Debug>(what: &str, reference: &T, engine: &T) -> Compared {
+/// Both are the same.
+///
+/// # Errors
+/// Both, if they are not.
+pub fn equal<T: PartialEq + std::fmt::Debug>(what: &str, reference: &T, engine: &T) -> Compared {
     if reference == engine {
         return Ok(());
     }
     Err(format!("{what} differ\n  reference: {reference:?}\n  engine:    {engine:?}"))
 }
 
-pub(crate) fn same_answer(
-    what: &str,
-    reference: &Result<(), String>,
-    engine: &Result<(), String>,
-) -> Compared {
+/// Both accept, or both refuse.
+///
+/// # Errors
+/// Both answers, if one does and the other does not.
+pub fn same_answer(what: &str, reference: &Result<(), String>, engine: &Result<(), String>) -> Compared {
     if reference.is_ok() == engine.is_ok() {
         return Ok(());
     }
