@@ -9,7 +9,7 @@ mod streams;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::error::{CommitError, IntakeError, JournalError};
@@ -526,9 +526,16 @@ fn commit_acknowledges<B: Bench>(bench: &mut B) {
             part.put(b"key", b"value");
         }
         worker.commit(&tx).expect("committed");
-        let known = log.acknowledged().expect("it can be asked for");
-        let known: Vec<_> = known.iter().map(|a| (a.shard, a.epoch)).collect();
-        assert_eq!(known, [(0, epochs[0]), (1, epochs[1])]);
+        let until = Instant::now() + Duration::from_secs(30);
+        loop {
+            let known = log.acknowledged().expect("it can be asked for");
+            let known: Vec<_> = known.iter().map(|a| (a.shard, a.epoch)).collect();
+            if known == [(0, epochs[0]), (1, epochs[1])] {
+                break;
+            }
+            assert!(Instant::now() < until, "{known:?} is not {epochs:?}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 

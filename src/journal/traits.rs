@@ -247,7 +247,8 @@ pub trait Group: Send + Sync {
     fn is_shared(&self) -> bool;
 
     /// The last commit of each shard that has one since the journal was opened or is known from before, in
-    /// whatever instance, ascending by shard.
+    /// whatever instance, ascending by shard. One that has just returned may take a moment to be among them; it never
+    /// waits for one that is under way.
     ///
     /// # Errors
     /// If it cannot be asked for.

@@ -150,6 +150,9 @@ struct Shared {
     asker: Asker,
     /// Asks for the group's offsets; it never joins the group.
     group: Mutex<Consumer>,
+    /// Asks the same, and does not wait for transactions that are open: the answer is what the last completed one has
+    /// committed. Under load some shard always has one open.
+    glance: Mutex<Consumer>,
     tail: Tail,
     showcase: Showcase,
     ends: Watch,
@@ -199,8 +202,12 @@ impl Shared {
     }
 
     fn ask_committed(&self, shards: &[Shard]) -> Result<Vec<Committed>, Error> {
+        self.committed_by(&self.group, shards)
+    }
+
+    fn committed_by(&self, by: &Mutex<Consumer>, shards: &[Shard]) -> Result<Vec<Committed>, Error> {
         let partitions: Vec<Partition> = shards.iter().map(|&shard| self.events(shard)).collect();
-        let group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        let group = by.lock().unwrap_or_else(PoisonError::into_inner);
         let committed = group.committed(&partitions, self.options.call_timeout)?;
         let read = |committed: Option<client::Committed>| match committed {
             Some(c) => Committed { offset: u64::try_from(c.offset).ok(), mark: Mark::decode(&c.metadata) },
@@ -260,6 +267,7 @@ impl Kafka {
     /// If a broker does not answer, or the control log is not whole.
     pub fn open(options: KafkaOptions) -> Result<Self, JournalError> {
         let group = options.reader().map_err(storage("connect to the brokers"))?;
+        let glance = options.glance().map_err(storage("connect to the brokers"))?;
         let appender = Appender::new(&options.settings).map_err(storage("connect to the brokers"))?;
         let clock = Clock::new(ends::broker_time(&appender, &options)?);
         let reader = tail::reader(&options)?;
@@ -273,6 +281,7 @@ impl Kafka {
             appender,
             asker,
             group: Mutex::new(group),
+            glance: Mutex::new(glance),
             tail: Tail::default(),
             showcase: Showcase::default(),
             ends: Watch::default(),
@@ -350,7 +359,8 @@ impl Group for Kafka {
 
     fn acknowledged(&self) -> Result<Vec<Acknowledged>, JournalError> {
         let shards: Vec<Shard> = (0..self.shared.options.shards).collect();
-        let marks = self.shared.committed_all(&shards)?.into_iter().map(|committed| committed.mark);
+        let committed = self.shared.committed_by(&self.shared.glance, &shards);
+        let marks = committed.map_err(storage(ASK_COMMITTED))?.into_iter().map(|committed| committed.mark);
         let of = |(shard, mark): (Shard, Option<Mark>)| {
             let Mark { epoch, transactional_id, .. } = mark?;
             Some(Acknowledged { shard, epoch, owner: transactional_id })

@@ -128,6 +128,11 @@ impl KafkaOptions {
         Consumer::reader(&self.settings, &self.group, Isolation::Committed)
     }
 
+    /// A reader that asks for committed offsets without waiting for open transactions.
+    pub(super) fn glance(&self) -> Result<Consumer, Error> {
+        Consumer::reader(&self.settings, &self.group, Isolation::Uncommitted)
+    }
+
     /// A reader of what is committed already, of one partition after the other.
     pub(super) fn scanner(&self) -> Result<Consumer, Error> {
         Consumer::scanner(&self.settings, &self.group)
