@@ -21,6 +21,9 @@ const KEEP_BYTES: usize = 16 << 20;
 /// What was touched since the last commit.
 #[derive(Debug, Default)]
 pub(super) struct Touched {
+    /// The number that the first entry has with its user: numbers go on from interval to interval, so that an old one
+    /// is known without a look at the entries.
+    first: u32,
     entries: Vec<Entry>,
     /// Entries whose page has changed since it was encoded last, by number.
     stale: Vec<u32>,
@@ -76,8 +79,18 @@ impl Touched {
         self.entries.iter().filter(|entry| entry.after.len == 0).map(|entry| entry.user)
     }
 
-    /// Nothing is touched from now on. Users keep their numbers here, which mean nothing then.
+    /// The entry of a user who has this number, if it is of this interval.
+    ///
+    /// Numbers come again after four billion of them, and a user's place may have become another's: so the entry has
+    /// the last word.
+    fn place(&self, number: u32, user: u32) -> Option<usize> {
+        let place = number.wrapping_sub(self.first) as usize;
+        self.entries.get(place).filter(|entry| entry.user == user).map(|_| place)
+    }
+
+    /// Nothing is touched from now on. Users keep their numbers, which mean nothing then.
     pub(super) fn clear(&mut self) {
+        self.first = self.first.wrapping_add(self.entries.len() as u32);
         self.entries.clear();
         self.stale.clear();
         self.bytes.clear();
@@ -103,15 +116,14 @@ impl State {
     pub(super) fn touch(&mut self, user: u32) {
         let of_user = &mut self.users[user].touched;
         let touched = &mut self.interval.touched;
-        // A number from an interval that is over is another's by now, or nobody's.
-        if let Some(entry) = touched.entries.get_mut(*of_user as usize).filter(|entry| entry.user == user) {
-            if !std::mem::replace(&mut entry.is_stale, true) {
-                touched.stale.push(*of_user);
+        if let Some(place) = touched.place(*of_user, user) {
+            if !std::mem::replace(&mut touched.entries[place].is_stale, true) {
+                touched.stale.push(place as u32);
             }
             return;
         }
-        let number = touched.entries.len() as u32;
-        *of_user = number;
+        let place = touched.entries.len() as u32;
+        *of_user = touched.first.wrapping_add(place);
         let mut bytes = std::mem::take(&mut touched.bytes);
         let start = bytes.len();
         self.encode_page(user, &mut bytes);
@@ -120,7 +132,7 @@ impl State {
         let touched = &mut self.interval.touched;
         touched.bytes = bytes;
         touched.entries.push(Entry { user, is_stale: true, id, before, after: before });
-        touched.stale.push(number);
+        touched.stale.push(place);
     }
 
     /// Encodes the pages that an input changed, while they are in the cache. Too many of them wait for the commit.
