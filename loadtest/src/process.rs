@@ -8,21 +8,43 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::error::{Error, Result};
 
-/// The time on processors that all threads of a process have had so far, as the scheduler counts it. Threads that
-/// have ended are left out, so it is for steady stretches.
+/// What the threads of a process have had of the processors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// All of them.
+    pub all: Duration,
+    /// Of it, those of librdkafka: what talks to the brokers.
+    pub librdkafka: Duration,
+}
+
+/// The time on processors that all threads of a process have had so far; see [`cpu_times`].
 ///
 /// # Errors
 /// There is no such process any more.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
+    Ok(cpu_times(pid)?.all)
+}
+
+/// The time on processors that the threads of a process have had so far, as the scheduler counts it. Threads that
+/// have ended are left out, so it is for steady stretches.
+///
+/// # Errors
+/// There is no such process any more.
+pub fn cpu_times(pid: u32) -> Result<CpuTime> {
     let gone = |error| Error(format!("the process {pid} that is measured has gone: {error}"));
-    let mut all = 0;
+    let mut time = CpuTime::default();
     for thread in fs::read_dir(format!("/proc/{pid}/task")).map_err(gone)? {
-        let path = thread.map_err(gone)?.path().join("schedstat");
+        let path = thread.map_err(gone)?.path();
         // One that ends just now is of no weight.
-        let text = fs::read_to_string(path).unwrap_or_default();
-        all += text.split(' ').next().and_then(|ns| ns.parse::<u64>().ok()).unwrap_or(0);
+        let text = |name| fs::read_to_string(path.join(name)).unwrap_or_default();
+        let ns = text("schedstat").split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0);
+        let spent = Duration::from_nanos(ns);
+        time.all += spent;
+        if text("comm").starts_with("rdk:") {
+            time.librdkafka += spent;
+        }
     }
-    Ok(Duration::from_nanos(all))
+    Ok(time)
 }
 
 /// A process's resident memory in bytes; 0 if there is no such process.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use wayfarer::journal::kafka::client::{Consumer, Isolation, Partition, Settings};
 
 use crate::error::{Error, Result};
-use crate::process::{self, Measured};
+use crate::process::{self, CpuTime, Measured};
 use crate::topics::{PATIENCE, partitions_of};
 
 /// How often is looked.
@@ -20,6 +20,8 @@ const STUCK: Duration = Duration::from_secs(60);
 pub struct Speed {
     /// Its own time on processors for an event, in nanoseconds, over the steady stretch.
     pub cpu_ns: f64,
+    /// Of it, that of librdkafka's threads: what talks to the brokers.
+    pub librdkafka_ns: f64,
     /// Events a second, over the steady stretch.
     pub rate: f64,
     /// From its start to its last commit.
@@ -39,7 +41,7 @@ pub enum Stretch {
 #[derive(Clone, Copy)]
 struct Look {
     at: Instant,
-    cpu: Duration,
+    cpu: CpuTime,
     events: u64,
 }
 
@@ -79,7 +81,7 @@ impl Watch {
         let (mut looks, mut moved): (Vec<Look>, Instant) = (Vec::new(), began);
         loop {
             process.is_alive()?;
-            let (cpu, at) = (process::cpu_time(process.id())?, Instant::now());
+            let (cpu, at) = (process::cpu_times(process.id())?, Instant::now());
             let events = self.done()?;
             if looks.last().is_none_or(|last| last.events < events) {
                 moved = at;
@@ -114,8 +116,14 @@ fn speed(looks: &[Look], stretch: Stretch, all: u64, took: Duration) -> Result<S
         )));
     }
     let events = events as f64;
-    let cpu_ns = (last.cpu.saturating_sub(first.cpu)).as_nanos() as f64 / events;
-    Ok(Speed { cpu_ns, rate: events / (last.at - first.at).as_secs_f64(), took })
+    let for_an_event =
+        |of: fn(&Look) -> Duration| of(last).saturating_sub(of(first)).as_nanos() as f64 / events;
+    Ok(Speed {
+        cpu_ns: for_an_event(|look| look.cpu.all),
+        librdkafka_ns: for_an_event(|look| look.cpu.librdkafka),
+        rate: events / (last.at - first.at).as_secs_f64(),
+        took,
+    })
 }
 
 #[cfg(test)]
@@ -127,13 +135,15 @@ mod tests {
         let at = Instant::now();
         let look = |seconds: u64, cpu: u64, events: u64| Look {
             at: at + Duration::from_secs(seconds),
-            cpu: Duration::from_secs(cpu),
+            // A fifth of it is librdkafka's.
+            cpu: CpuTime { all: Duration::from_secs(cpu), librdkafka: Duration::from_millis(cpu * 200) },
             events,
         };
         // Starting costs 9 s, ending takes 100 s.
         let looks = [look(0, 0, 0), look(1, 9, 0), look(2, 10, 20), look(6, 14, 97), look(106, 14, 100)];
         let speed = speed(&looks, Stretch::From(20), 100, Duration::from_secs(106)).expect("it was seen");
         assert_eq!((speed.cpu_ns * 77.0).round(), 4e9);
+        assert_eq!((speed.librdkafka_ns * 77.0).round(), 8e8);
         assert_eq!((speed.rate * 4.0).round(), 77.0);
     }
 
@@ -142,7 +152,7 @@ mod tests {
         let at = Instant::now();
         let look = |seconds, events| Look {
             at: at + Duration::from_secs(seconds),
-            cpu: Duration::from_secs(seconds),
+            cpu: CpuTime { all: Duration::from_secs(seconds), ..CpuTime::default() },
             events,
         };
         let looks = [look(0, 0), look(2, 100)];

@@ -48,6 +48,8 @@ pub struct Report {
     pub trial: bool,
     /// Nanoseconds of its own on processors for an event, by entrant.
     pub cpu_ns: BTreeMap<String, Spread>,
+    /// Of them, those of librdkafka's threads; zero for who does without.
+    pub librdkafka_ns: BTreeMap<String, Spread>,
     /// Events a second, by entrant.
     pub events_per_second: BTreeMap<String, Spread>,
     /// Threads of each.
@@ -76,6 +78,7 @@ impl Report {
             let ours = round.get(OURS);
             for (name, speed) in round {
                 figures.entry((name, "cpu")).or_default().push(speed.cpu_ns);
+                figures.entry((name, "librdkafka")).or_default().push(speed.librdkafka_ns);
                 figures.entry((name, "rate")).or_default().push(speed.rate);
                 // The yardstick measures the machine; against it nobody runs.
                 if let Some(ours) = ours.filter(|_| name != OURS && name != YARDSTICK) {
@@ -101,6 +104,7 @@ impl Report {
             missing,
             trial,
             cpu_ns,
+            librdkafka_ns: of("librdkafka"),
             events_per_second: of("rate"),
             threads,
             events,
@@ -120,11 +124,14 @@ impl Report {
             out.write_fmt(text).expect("a text takes everything");
             out.push('\n');
         };
-        line(format_args!("{:<24} {:>26} {:>34}", "", "own CPU an event, ns", "events a second"));
+        line(format_args!(
+            "{:<24} {:>26} {:>12} {:>34}",
+            "", "own CPU an event, ns", "librdkafka", "events a second"
+        ));
         for (name, cpu) in &self.cpu_ns {
-            let rate = self.events_per_second[name];
+            let (client, rate) = (self.librdkafka_ns[name].median, self.events_per_second[name]);
             line(format_args!(
-                "{name:<24} {:>8.0} {:>8.0} {:>8.0} {:>12.0} {:>10.0} {:>10.0}",
+                "{name:<24} {:>8.0} {:>8.0} {:>8.0} {client:>12.0} {:>12.0} {:>10.0} {:>10.0}",
                 cpu.min, cpu.median, cpu.max, rate.min, rate.median, rate.max
             ));
         }
@@ -147,7 +154,12 @@ mod tests {
     use super::*;
 
     fn round(all: &[(&str, f64)]) -> BTreeMap<String, Speed> {
-        let speed = |cpu_ns| Speed { cpu_ns, rate: 1e9 / cpu_ns, took: std::time::Duration::ZERO };
+        let speed = |cpu_ns| Speed {
+            cpu_ns,
+            librdkafka_ns: cpu_ns / 4.0,
+            rate: 1e9 / cpu_ns,
+            took: std::time::Duration::ZERO,
+        };
         all.iter().map(|(name, cpu_ns)| ((*name).to_owned(), speed(*cpu_ns))).collect()
     }
 
@@ -171,6 +183,7 @@ mod tests {
     fn a_ratio_is_of_one_round_and_above_one_where_we_are_cheaper() {
         let of = |ours, bare| round(&[(OURS, ours), ("bare", bare)]);
         let report = report(&[of(1000.0, 500.0), of(100.0, 200.0), of(10.0, 10.0)], &[]);
+        assert_eq!(report.librdkafka_ns[OURS].median, 25.0);
         assert_eq!(report.ratios["bare_cpu"], Spread { min: 0.5, median: 1.0, max: 2.0 });
         assert_eq!(report.ratios["bare_wall"], Spread { min: 0.5, median: 1.0, max: 2.0 });
         assert!(
