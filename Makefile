@@ -20,11 +20,12 @@ WITH_KAFKA = $(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- run --
 FUZZ_SECONDS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help demo simulate kafka test lint format docs bench race load soak fuzz build no-c ci install prepare prepare-build clean
+.PHONY: help demo simulate kafka test lint format docs bench bench-baseline instructions race load soak fuzz build \
+	no-c ci install prepare prepare-build clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '%-16s %s\n' "$$name" "$$text"; done
+		printf '%-21s %s\n' "$$name" "$$text"; done
 
 demo: prepare ## two dialects, two gates and an operator, in half a minute; ARGS='--seed 7'
 	@$(CARGO) run $(LOCKED) --quiet --release --no-default-features -- demo $(ARGS)
@@ -54,8 +55,15 @@ format: ## format the source in place
 docs: prepare-build ## the documentation of the source, in target/doc, where a warning is an error
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc $(LOCKED) --no-deps --workspace
 
-bench: prepare-build ## the benchmarks; one of them: make bench ARGS=gate
-	$(CARGO) bench $(LOCKED) --benches -- $(ARGS)
+bench: prepare-build ## the benchmarks, and what changed since bench-baseline; some of them: make bench ARGS=path
+	@scripts/bench compare $(ARGS)
+
+bench-baseline: prepare-build ## the benchmarks, whose figures are kept for `make bench` to compare with
+	@scripts/bench keep $(ARGS)
+
+instructions: prepare ## instructions of the key paths against those that are kept; ARGS='--renew "why"'
+	@scripts/prepare valgrind
+	$(CARGO) run $(LOCKED) --quiet --release --package wayfarer-instructions -- $(ARGS)
 
 race: prepare-build ## Wayfarer, bare Kafka and the peers in turns on one broker; ARGS='--peers bare,naive --rounds 5'
 	@scripts/prepare kafka
@@ -86,7 +94,7 @@ build: prepare-build ## the binary as it is released: target/release/wayfarer
 no-c: prepare ## the build without features, and the proof that it compiles no C
 	scripts/no-c
 
-ci: ## what a change must pass: lint, docs, no-c, test
+ci: ## what a change must pass: lint, docs, no-c, instructions, test
 	.ci/run
 
 install: prepare-build ## the binary into cargo's directory of programs
