@@ -4,7 +4,9 @@
 
 pub mod paths;
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -159,13 +161,21 @@ pub fn message(n: usize, name: &str, value: i64, serial: usize) -> Vec<u8> {
     .into_bytes()
 }
 
-/// Events of users, decoded; they stay for as long as the program runs.
+/// Events of users, decoded. They stay for as long as the program runs, and are made once.
 pub fn events(
     users: impl IntoIterator<Item = usize>,
-    name: &str,
+    name: &'static str,
     value: i64,
     serial: usize,
-) -> Vec<Event<'static>> {
-    let messages = users.into_iter().enumerate().map(|(at, n)| message(n, name, value, serial + at));
-    messages.map(|bytes| decode(bytes.leak()).expect("it decodes")).collect()
+) -> &'static [Event<'static>] {
+    static MADE: Mutex<BTreeMap<Made, &[Event<'_>]>> = Mutex::new(BTreeMap::new());
+    let users: Vec<usize> = users.into_iter().collect();
+    let mut made = MADE.lock().expect("nobody panics with it");
+    made.entry((name, value, serial, users.clone())).or_insert_with(|| {
+        let messages = users.iter().enumerate().map(|(at, &n)| message(n, name, value, serial + at));
+        messages.map(|bytes| decode(bytes.leak()).expect("it decodes")).collect::<Vec<_>>().leak()
+    })
 }
+
+/// Name, value, first serial number, users.
+type Made = (&'static str, i64, usize, Vec<usize>);

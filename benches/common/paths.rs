@@ -150,17 +150,17 @@ fn inside() -> One {
     filled(WAITS, "Cart Updated", USERS)
 }
 
-fn filled(journey: &str, entry: &str, users: usize) -> One {
+fn filled(journey: &str, entry: &'static str, users: usize) -> One {
     let mut one = One::new(&[journey]);
-    one.decide(&events(0..users, entry, 20, 0));
+    one.decide(events(0..users, entry, 20, 0));
     assert_eq!(one.shard.size().1, users, "they are inside");
     one.commit();
     one
 }
 
-fn deciding(mut one: One, name: &str, value: i64) -> Work {
+fn deciding(mut one: One, name: &'static str, value: i64) -> Work {
     let events = events(some(), name, value, USERS);
-    Box::new(move || one.decide(&events))
+    Box::new(move || one.decide(events))
 }
 
 fn decoding() -> Work {
@@ -175,9 +175,9 @@ fn decoding() -> Work {
 fn repeated() -> Work {
     let mut one = inside();
     let events = events(some(), "Ping", 20, USERS);
-    one.decide(&events);
+    one.decide(events);
     one.commit();
-    Box::new(move || one.decide(&events))
+    Box::new(move || one.decide(events))
 }
 
 fn gate_shut() -> Work {
@@ -215,7 +215,7 @@ fn release_sends() -> Work {
 /// Users who were moved since the last commit.
 fn changed() -> One {
     let mut one = inside();
-    one.decide(&events(some(), "Ping", 20, USERS));
+    one.decide(events(some(), "Ping", 20, USERS));
     one
 }
 
@@ -245,7 +245,7 @@ impl StateSink for Keep {
 
 fn restore_user() -> Work {
     let mut one = One::new(&[WAITS]);
-    one.decide(&events(0..OPERATIONS, "Cart Updated", 20, 0));
+    one.decide(events(0..OPERATIONS, "Cart Updated", 20, 0));
     let mut kept = Keep::default();
     let committing = one.shard.commit(&mut kept);
     let catalog = one.shard.catalog().clone();
