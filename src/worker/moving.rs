@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::cycle::{Cycle, Failure};
 use super::desk::Step;
-use super::open::{OnProgress, Restored, Restoring, Ticket};
+use super::open::{OnProgress, Restored, Restoring, Ticket, epoch_of};
 use crate::journal::{ControlLog, Counts, Journal, JournalError, Pending};
 
 impl<J: Journal> Cycle<J> {
@@ -46,7 +46,11 @@ impl<J: Journal> Cycle<J> {
         for &shard in gained {
             self.lose(shard);
             match self.journal.stored(shard) {
-                Ok(stored) => shards.push((Ticket::new(shard), stored)),
+                Ok(stored) => {
+                    // What cannot be read of a head is said by who restores it.
+                    let epoch = epoch_of(shard, &stored).unwrap_or(0);
+                    shards.push((Ticket::new(shard, epoch), stored));
+                }
                 Err(JournalError::NotOwned { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -54,8 +58,10 @@ impl<J: Journal> Cycle<J> {
         if !shards.is_empty() {
             self.opening.extend(shards.iter().map(|(ticket, _)| ticket.clone()));
             let (options, chronicle) = (self.options.clone(), Arc::clone(&self.chronicle));
-            // A shard that stands behind may not have been told yet of what these will have taken.
-            let others = self.owned.iter().map(|owned| owned.shard.epoch()).min().unwrap_or(u64::MAX);
+            // A shard that stands behind may not have been told yet of what these will have taken; nor one that is
+            // being restored, and is opened after them.
+            let open = self.owned.iter().map(|owned| owned.shard.epoch());
+            let others = open.chain(self.opening.iter().map(|ticket| ticket.epoch)).min().unwrap_or(u64::MAX);
             self.to_restore.push_back(Restoring { shards, options, others, chronicle });
         }
         Ok(())

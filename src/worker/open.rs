@@ -29,12 +29,14 @@ pub type OnProgress<'a> = &'a mut dyn FnMut(u16, Progress);
 #[derive(Clone, Debug)]
 pub(super) struct Ticket {
     pub(super) shard: u16,
+    /// The epoch that the shard has taken last.
+    pub(super) epoch: u64,
     wanted: Arc<AtomicBool>,
 }
 
 impl Ticket {
-    pub(super) fn new(shard: u16) -> Self {
-        Self { shard, wanted: Arc::new(AtomicBool::new(true)) }
+    pub(super) fn new(shard: u16, epoch: u64) -> Self {
+        Self { shard, epoch, wanted: Arc::new(AtomicBool::new(true)) }
     }
 
     pub(super) fn cancel(&self) {
@@ -194,7 +196,7 @@ impl Standing {
     }
 }
 
-fn epoch_of(shard: u16, stored: &impl Stored) -> Result<u64, RestoreError> {
+pub(super) fn epoch_of(shard: u16, stored: &impl Stored) -> Result<u64, RestoreError> {
     let Some(head) = stored.head() else { return Ok(0) };
     let meta = Meta::decode(&head.meta);
     Ok(meta.ok_or(RestoreError::Record { shard, key: "meta".to_owned() })?.epoch)
@@ -319,7 +321,7 @@ mod tests {
     }
 
     fn restore_it(stored: Copied) -> Result<Opened, Failure> {
-        let shards = vec![(Ticket::new(0), stored)];
+        let shards = vec![(Ticket::new(0, 0), stored)];
         let restoring =
             Restoring { shards, options: Options::of(1), others: u64::MAX, chronicle: Arc::default() };
         let mut outcome = None;
