@@ -128,8 +128,11 @@ impl Topics {
                             format!("{name} may not be looked at any more: {error}; grant Describe on it");
                         return Some(unfit(Fault::Denied, sentence));
                     }
-                    // No answer, or none of this.
-                    _ => continue,
+                    // No answer, or none of this: whether it was missing all the while is not known.
+                    _ => {
+                        self.missing.remove(&name);
+                        continue;
+                    }
                 },
             };
             self.missing.remove(&name);
@@ -160,10 +163,14 @@ pub(super) fn run(shared: &Weak<Shared>, closed: &Receiver<()>) {
         let Some(at) = shared.upgrade() else { return };
         let timeout = at.options.call_timeout;
         // That they do not answer is said by whoever asks more often.
-        let found = at.asker.describe(&at.options.topics.all(), timeout).ok().and_then(|there| {
+        let found = match at.asker.describe(&at.options.topics.all(), timeout) {
             // They may have answered others meanwhile and not us: this is as of now.
-            topics.look(Instant::now(), there, timeout)
-        });
+            Ok(there) => topics.look(Instant::now(), there, timeout),
+            Err(_) => {
+                topics.missing.clear();
+                None
+            }
+        };
         if let Some(error) = found {
             at.unfit.find(&error);
             return;
@@ -211,6 +218,7 @@ mod tests {
             (vec![(0, is()), (2, is())], None, ""),
             (vec![(0, is()), (2, silent()), (30, silent()), (32, is())], None, ""),
             (vec![(0, is()), (2, gone()), (12, gone()), (13, is()), (14, gone()), (20, gone())], None, ""),
+            (vec![(0, is()), (2, gone()), (4, silent()), (30, gone()), (32, is())], None, ""),
             (vec![(0, is()), (2, gone()), (13, gone())], Some(Fault::Missing), "not there any more"),
             (vec![(0, is()), (2, topic("y", 8))], Some(Fault::Incompatible), "it was x and is y"),
             (vec![(0, is()), (2, topic("x", 9))], Some(Fault::Incompatible), "had 8 partitions and has 9"),
