@@ -94,9 +94,14 @@ static PLAN: OnceLock<Mutex<Plan>> = OnceLock::new();
 /// # Errors
 /// If that is no list of steps.
 pub fn arm() -> Result<(), String> {
-    let Ok(text) = env::var(VARIABLE) else { return Ok(()) };
+    let text = match env::var(VARIABLE) {
+        Ok(text) => text,
+        Err(env::VarError::NotPresent) => return Ok(()),
+        Err(error) => return Err(format!("environment {VARIABLE}: {error}")),
+    };
     let plan = parse(&text).map_err(|why| format!("environment {VARIABLE}: {why}"))?;
-    tracing::warn!("this process will stand still at {text}, as {VARIABLE} says, which is for tests");
+    // Not to be overlooked where nobody meant it.
+    tracing::error!("this process will stand still at {text}, as {VARIABLE} says, which is for tests");
     // Whoever is armed stays so.
     let _ = PLAN.set(Mutex::new(plan));
     Ok(())
