@@ -97,8 +97,9 @@ no-c: prepare ## the build without features, and the proof that it compiles no C
 ci: ## what a change must pass: lint, docs, no-c, instructions, test
 	.ci/run
 
-install: prepare-build ## the binary into cargo's directory of programs
+install: prepare-build ## the program, and the simulation that is its verb, into cargo's directory of programs
 	$(CARGO) install $(LOCKED) --path .
+	$(CARGO) install $(LOCKED) --path simulate
 
 prepare: ## install what is missing, or say what it is
 	@scripts/prepare cargo cc
