@@ -109,6 +109,12 @@ impl Latencies {
         locked(&self.windows).push(Window { from, to, stages: [micros(), micros()] });
     }
 
+    /// How many sends count to the last window by now; those that began in it and are not seen yet are missing.
+    #[must_use]
+    pub fn counted(&self) -> u64 {
+        locked(&self.windows).last().map_or(0, |last| last.stages.iter().map(Histogram::len).sum())
+    }
+
     /// The last window that was opened.
     #[must_use]
     pub fn last(&self) -> Option<Window> {
@@ -228,6 +234,7 @@ mod tests {
         latencies.record(2_000, Stage::Send, 2_001);
         let window = latencies.last().expect("it is open");
         assert_eq!((window.stages[0].len(), window.stages[1].len()), (1, 0));
+        assert_eq!(latencies.counted(), 1);
         assert!(window.stages[0].max() >= 8_990_000, "nothing is cut off");
         assert_eq!(latencies.interval()[0].len(), 2);
         assert_eq!(latencies.interval()[0].len(), 0);

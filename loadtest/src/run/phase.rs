@@ -23,8 +23,10 @@ use crate::shop::{Shop, Shoppers};
 const STUCK: Duration = Duration::from_secs(120);
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How long sends may still come after the last event is committed.
+/// For so long no send may come that began in the phase before it is said that all of them have been seen.
 const SETTLED: Duration = Duration::from_millis(700);
+/// For how long such sends are waited for once the last event is committed.
+const SENDS: Duration = Duration::from_secs(600);
 /// How long a record that is poured in may wait for company.
 const POURED: Duration = Duration::from_millis(50);
 /// How long one that is scheduled may.
@@ -57,17 +59,17 @@ impl Stand<'_> {
         Topic::open(self.brokers, &self.sampler.system.topic("events"), linger)
     }
 
-    /// Waits until everything is committed.
+    /// Waits until everything is committed, and until all sends are seen that count: a timer that was due within the
+    /// phase may fire when the last event has long been committed, and the slowest ones are what p99 is about.
     ///
     /// # Errors
-    /// It gets nowhere, or an instance has ended.
+    /// It gets nowhere, sends do not end, or an instance has ended.
     pub fn settle(&self) -> Result<()> {
         let (mut moved, mut last) = (Instant::now(), u64::MAX);
         loop {
             let (_, lag) = self.sampler.position()?;
             if lag == 0 {
-                std::thread::sleep(SETTLED);
-                return Ok(());
+                return no_longer_grows(|| self.latencies.counted(), (SETTLED, SENDS));
             }
             if lag != last {
                 (moved, last) = (Instant::now(), lag);
@@ -205,6 +207,26 @@ impl Stand<'_> {
     }
 }
 
+/// Waits until a count has stayed the same for so long; at most for the second time.
+fn no_longer_grows(count: impl Fn() -> u64, (quiet, most): (Duration, Duration)) -> Result<()> {
+    let (began, mut moved, mut last) = (Instant::now(), Instant::now(), count());
+    loop {
+        std::thread::sleep(LOOK_EVERY.min(quiet));
+        let now = count();
+        if now != last {
+            (moved, last) = (Instant::now(), now);
+        } else if moved.elapsed() >= quiet {
+            return Ok(());
+        }
+        if began.elapsed() > most {
+            return Err(Error(format!(
+                "{} s after the last event was committed sends of the phase still come: {last} of them so far",
+                most.as_secs()
+            )));
+        }
+    }
+}
+
 /// Adds what was seen from outside.
 fn seen(result: &mut PhaseResult, samples: &[Sample]) {
     let within: Vec<_> =
@@ -276,6 +298,20 @@ mod tests {
         let found = saturated(&samples, 50, (100, 100.0), false).expect("it was seen");
         assert_eq!((found.rate, found.cpu_ns, found.by_system), (19.0, 1.0, false));
         saturated(&samples[..2], 50, (100, 100.0), false).expect_err("it was too fast to be seen");
+    }
+
+    #[test]
+    fn as_long_as_sends_come_that_count_the_phase_is_waited_for() {
+        let (looks, quiet) = (std::cell::Cell::new(0), Duration::from_millis(5));
+        let count = |most: u64| {
+            looks.set(looks.get() + 1);
+            looks.get().min(most)
+        };
+        no_longer_grows(|| count(20), (quiet, STUCK)).expect("it ends");
+        assert!(looks.get() > 20, "the last ones were waited for: {}", looks.get());
+        let error = no_longer_grows(|| count(u64::MAX), (quiet, Duration::ZERO));
+        let error = error.expect_err("it does not end");
+        assert!(error.to_string().contains("sends of the phase still come: "), "{error}");
     }
 
     #[test]
