@@ -137,21 +137,32 @@ impl PhaseResult {
         self.latencies.iter().find(|latency| latency.stage == stage)
     }
 
-    /// What its p99 is compared by: from the schedule, or from deadlines if there is nothing else.
+    /// Its p99 over that of another phase: from the schedule, or from deadlines if neither has anything else. None where
+    /// one of them lacks what the other one has: two different things have no ratio.
     #[must_use]
-    pub fn p99(&self) -> Option<f64> {
-        self.latencies.first().map(|latency| latency.p99)
+    pub fn p99_over(&self, other: &Self) -> Option<f64> {
+        let (own, other) = (self.latencies.first()?, other.latencies.first()?);
+        (own.stage == other.stage).then(|| own.p99 / other.p99)
     }
 }
 
 impl Report {
-    /// Works out what follows from the rest: ratios, and why this is no result.
+    /// Works out what follows from the rest: ratios, and why this is no result. A phase of which no send was seen is
+    /// none whatever the journeys are: sends are what is measured, and [saturation] is there for a load without them.
     pub fn judge(&mut self) {
         for number in 0..self.phases.len() {
+            let name = self.phases[number].name.clone();
+            if self.phases[number].latencies.is_empty() && !self.is_void(&name) {
+                self.void.push(format!("{name}: not one send was seen that began in it"));
+            }
             let against = self.scenario.phase.get(number).and_then(|phase| phase.against.clone());
-            let other = self.phases.iter().find(|phase| Some(&phase.name) == against.as_ref());
-            let ratio = other.and_then(|other| Some(self.phases[number].p99()? / other.p99()?));
+            let Some(against) = against else { continue };
+            let other = self.phases.iter().find(|phase| phase.name == against);
+            let ratio = other.and_then(|other| self.phases[number].p99_over(other));
             self.phases[number].p99_ratio = ratio;
+            if ratio.is_none() && !self.is_void(&name) {
+                self.void.push(format!("{name}: its p99 cannot be compared with that of {against}"));
+            }
         }
         let broken: Vec<&Flip> = self.flips.iter().filter(|flip| flip.starts_after > 0).collect();
         let starts: u64 = broken.iter().map(|flip| flip.starts_after).sum();
@@ -163,5 +174,10 @@ impl Report {
                 wayfarer::model::Timestamp(answered / 1_000)
             ));
         }
+    }
+
+    /// Whether a reason against it names that phase.
+    fn is_void(&self, phase: &str) -> bool {
+        self.void.iter().any(|reason| reason.strip_prefix(phase).is_some_and(|rest| rest.starts_with(": ")))
     }
 }

@@ -137,10 +137,34 @@ fn starts_under_a_shut_gate_void_the_result_in_every_form() {
 fn a_phase_whose_schedule_was_not_kept_has_no_latencies_and_no_ratio() {
     let mut report = fixture(1);
     report.phases[0].latencies.clear();
-    report.phases[1].p99_ratio = None;
+    report.void.push("calm: the generator could not keep its schedule".to_owned());
     report.judge();
     assert_eq!(report.phases[1].p99_ratio, None);
+    let said = "storm: its p99 cannot be compared with that of calm";
+    assert_eq!(report.void[1..], [said], "calm has its reason already");
     assert!(text::text(&report).contains("no latencies"));
+}
+
+#[test]
+fn a_phase_in_which_no_send_was_seen_is_no_result() {
+    let mut report = fixture(1);
+    report.phases[1].latencies.clear();
+    report.judge();
+    assert_eq!(report.void, ["storm: not one send was seen that began in it"]);
+}
+
+#[test]
+fn a_ratio_is_only_that_of_the_same_thing_in_both_phases() {
+    let mut report = fixture(2);
+    let timers = || Latency { stage: "deadline_to_send".to_owned(), ..latency(10) };
+    report.phases[1].latencies = vec![timers()];
+    report.judge();
+    assert_eq!(report.phases[1].p99_ratio, None);
+    assert_eq!(report.void, ["storm: its p99 cannot be compared with that of calm"]);
+    report.void.clear();
+    report.phases[0].latencies = vec![timers()];
+    report.judge();
+    assert_eq!((report.phases[1].p99_ratio, report.void.len()), (Some(1.0), 0));
 }
 
 #[test]
