@@ -192,7 +192,8 @@ pub struct Flip {
     pub message: String,
     /// What it shut: `entry`, `movement`, both or nothing.
     pub shut: Vec<Gate>,
-    /// From the question to the last start under the old gate before the answer, in milliseconds, if there was one.
+    /// From the question to the last start before the next verb was given, in milliseconds, if there was one: while
+    /// `starts_after` is 0, the last one under the old gate.
     pub last_start_ms: Option<f64>,
     /// Starts under the shut gate: appended after the answer, and before the next verb was given.
     pub starts_after: u64,

@@ -60,15 +60,16 @@ impl Starts {
         self.0.entry((line.journey, gate == Gate::Entry)).or_default().push(at);
     }
 
-    /// Says of each verb when the last start under the old gate was, and how many there were under the shut one.
+    /// Says of each verb when the last start before the next verb was, and how many came after the answer, when the gate
+    /// was shut. The next verb ends what can be said of this one even if this one was not answered yet.
     pub fn judge(mut self, flips: &mut [Flip]) {
         self.0.values_mut().for_each(|times| times.sort_unstable());
         for number in 0..flips.len() {
             let (asked, answered) = (flips[number].asked, flips[number].answered);
-            let next = flips
-                .iter()
-                .filter(|other| other.journey == flips[number].journey && other.asked >= answered);
-            let until = next.map(|other| other.asked.div_euclid(1_000)).min().unwrap_or(i64::MAX);
+            let next = flips.iter().enumerate().filter(|(at, other)| {
+                *at != number && other.journey == flips[number].journey && other.asked >= asked
+            });
+            let until = next.map(|(_, other)| other.asked.div_euclid(1_000)).min().unwrap_or(i64::MAX);
             let (asked_ms, answered_ms) = (asked.div_euclid(1_000), answered.div_euclid(1_000));
             for gate in flips[number].shut.clone() {
                 let key = (flips[number].journey.clone(), gate == Gate::Entry);
@@ -77,7 +78,7 @@ impl Starts {
                 let answer = times.partition_point(|at| *at <= answered_ms);
                 let end = times.partition_point(|at| *at < until);
                 let flip = &mut flips[number];
-                if let Some(last) = times[first..answer].last() {
+                if let Some(last) = times[first..end.max(first)].last() {
                     let after = (last * 1_000 - asked).max(0) as f64 / 1e3;
                     flip.last_start_ms = Some(flip.last_start_ms.map_or(after, |known| known.max(after)));
                 }
@@ -127,9 +128,26 @@ mod tests {
     fn what_starts_between_the_answer_and_the_next_verb_is_counted() {
         for line in [STARTED, SENT] {
             let flips = judged(&[(line, 1_015), (line, 1_020), (line, 1_021), (line, 1_999), (line, 2_000)]);
-            assert_eq!((flips[0].starts_after, flips[0].last_start_ms), (2, Some(20.0)), "{line}");
+            assert_eq!((flips[0].starts_after, flips[0].last_start_ms), (2, Some(999.0)), "{line}");
             assert_eq!((flips[1].starts_after, flips[1].last_start_ms), (0, None), "it shuts nothing");
         }
+    }
+
+    #[test]
+    fn the_last_start_is_the_last_one_whenever_the_answer_came() {
+        assert_eq!(judged(&[(STARTED, 1_015), (SENT, 1_003)])[0].last_start_ms, Some(15.0));
+        assert_eq!(judged(&[(STARTED, 999), (STARTED, 2_000)])[0].last_start_ms, None);
+    }
+
+    #[test]
+    fn a_verb_that_is_given_before_the_one_before_it_is_answered_ends_what_that_one_promises() {
+        let mut flips = vec![flip("pause", 1_000, 1_500), flip("reactivate", 1_400, 1_450)];
+        let mut starts = Starts::default();
+        for at in [1_390, 1_460, 1_510] {
+            starts.line(STARTED.as_bytes(), at, &flips);
+        }
+        starts.judge(&mut flips);
+        assert_eq!((flips[0].starts_after, flips[0].last_start_ms), (0, Some(390.0)));
     }
 
     #[test]
