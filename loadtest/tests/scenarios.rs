@@ -72,6 +72,28 @@ fn every_scenario_is_right_and_its_journeys_have_no_problem() {
     assert_eq!(names, all);
 }
 
+/// Or else its ratio by CPU would be that of another work.
+#[test]
+fn a_thousand_journeys_and_the_one_that_they_are_compared_with_take_as_many_carts() {
+    let path = Path::new(SCENARIOS).join("many-journeys.toml");
+    let file = std::fs::read_to_string(&path).expect("it is there");
+    let said = file.lines().find_map(|line| line.strip_prefix("# --set ")).expect("it says what to set");
+    let sets: Vec<String> = said.replace('\'', "").split(" --set ").map(str::to_owned).collect();
+    let taken = |sets: &[String]| -> usize {
+        let scenario = read::scenario(&path, sets).unwrap_or_else(|error| panic!("{error}"));
+        let published = scenario.journey[1].published(Path::new(SCENARIOS)).expect("it is right");
+        let within = published.iter().map(|one| {
+            let text: toml::Table = one.text.parse().expect("it is TOML");
+            let condition = text["entry"]["where"].as_str().expect("a condition").to_owned();
+            let bounds = condition.split(' ').filter_map(|part| part.parse::<f64>().ok());
+            let cents: Vec<i64> = bounds.map(|bound| (bound * 100.0).round() as i64).collect();
+            (cents[0] + 1..cents[1]).filter(|value| (1_000..91_000).contains(value)).count()
+        });
+        within.sum()
+    };
+    assert_eq!((taken(&[]), taken(&sets)), (44_100, 44_100));
+}
+
 /// Small, with everything: a fill under a shut gate, events over HTTP, both dialects, a verb each half second.
 const SMALL: &str = r#"
 name = "small"
