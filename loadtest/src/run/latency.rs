@@ -10,13 +10,13 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::Deserialize;
-use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Messages, Settings};
+use wayfarer::journal::kafka::client::{Consumer, Isolation, Messages, Settings};
 use wayfarer::model::Timestamp;
 
 use crate::clock::Clock;
 use crate::error::{Result, cannot};
 use crate::generate::pace::micros;
-use crate::topics::{PATIENCE, partitions_of};
+use crate::topics::partitions_of;
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Stage {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::Send, Self::Timer];
 
-    /// As in reports, and as the tag of its intervals.
+    /// As in reports, and in the tags of its intervals.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -44,12 +44,35 @@ impl Stage {
 /// The sends that began within a stretch of time.
 #[derive(Clone, Debug)]
 pub struct Window {
+    /// The phase's name.
+    pub name: String,
     /// From then, in microseconds since 1970.
     pub from: i64,
     /// Until then.
     pub to: i64,
     /// By stage, in microseconds.
     pub stages: [Histogram<u64>; 2],
+    /// What of them was seen since the intervals were asked for last.
+    interval: [Histogram<u64>; 2],
+}
+
+/// What was seen lately of a stage of a phase.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The phase's name.
+    pub phase: String,
+    /// The stage.
+    pub stage: Stage,
+    /// In microseconds; never empty.
+    pub micros: Histogram<u64>,
+}
+
+impl Seen {
+    /// By which it is told from others in a log of intervals.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        format!("{}/{}", self.phase, self.stage.name())
+    }
 }
 
 /// What has been measured so far.
@@ -57,7 +80,6 @@ pub struct Latencies {
     /// Journeys that the operator holds or stops: how long their users were held says nothing of the system.
     operated: Vec<String>,
     windows: Mutex<Vec<Window>>,
-    interval: Mutex<[Histogram<u64>; 2]>,
     /// How many sends were seen.
     pub seen: AtomicU64,
     /// Whoever sets it ends the reader.
@@ -98,15 +120,15 @@ impl Latencies {
         Self {
             operated,
             windows: Mutex::new(Vec::new()),
-            interval: Mutex::new([micros(), micros()]),
             seen: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         }
     }
 
-    /// What begins in that stretch from now on counts to it.
-    pub fn open(&self, from: i64, to: i64) {
-        locked(&self.windows).push(Window { from, to, stages: [micros(), micros()] });
+    /// What begins in that stretch from now on counts to the phase of that name.
+    pub fn open(&self, name: &str, from: i64, to: i64) {
+        let (stages, interval) = ([micros(), micros()], [micros(), micros()]);
+        locked(&self.windows).push(Window { name: name.to_owned(), from, to, stages, interval });
     }
 
     /// How many sends count to the last window by now; those that began in it and are not seen yet are missing.
@@ -128,25 +150,34 @@ impl Latencies {
             windows.iter_mut().rev().find(|window| (window.from..window.to).contains(&began))
         {
             window.stages[stage as usize].saturating_record(took);
+            window.interval[stage as usize].saturating_record(took);
         }
-        locked(&self.interval)[stage as usize].saturating_record(took);
     }
 
-    /// What was seen since this was asked last.
+    /// What was seen since this was asked last, of what counts: nothing of warming, of the saturation or of the fill.
     #[must_use]
-    pub fn interval(&self) -> [Histogram<u64>; 2] {
-        std::mem::replace(&mut *locked(&self.interval), [micros(), micros()])
+    pub fn interval(&self) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        for window in locked(&self.windows).iter_mut() {
+            for stage in Stage::ALL {
+                let of = &mut window.interval[stage as usize];
+                if !of.is_empty() {
+                    let micros = std::mem::replace(of, micros());
+                    seen.push(Seen { phase: window.name.clone(), stage, micros });
+                }
+            }
+        }
+        seen
     }
 
-    /// Reads the topic of sends from its present end on, until it is to stop.
+    /// Reads the topic of sends, which is this run's own, from its beginning on, until it is to stop.
     ///
     /// # Errors
     /// The brokers do not answer.
     pub fn read(&self, (brokers, topic): (&str, &str), partitions: u16, clock: &Clock) -> Result<()> {
         let reader = Consumer::reader(&Settings::new(brokers), "wayfarer-load", Isolation::Committed)?;
         let all = partitions_of(topic, partitions);
-        let ends = reader.offsets(&all, Edge::Latest, Isolation::Committed, PATIENCE)?;
-        let from: Vec<_> = all.iter().cloned().zip(ends).collect();
+        let from: Vec<_> = all.into_iter().map(|partition| (partition, 0)).collect();
         reader.assign(&from)?;
         let mut messages = Messages::new();
         while !self.stop.load(Ordering::Relaxed) {
@@ -167,7 +198,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A log of intervals in HdrHistogram's V2 format, in microseconds, a tag a stage.
+/// A log of intervals in HdrHistogram's V2 format, in microseconds, a tag a stage of a phase.
 pub struct IntervalLog<W: Write> {
     into: W,
     headed: bool,
@@ -192,7 +223,7 @@ impl<W: Write> IntervalLog<W> {
         let start = Duration::from_micros(from.max(0) as u64);
         if !self.headed {
             let at = std::time::UNIX_EPOCH + start;
-            head.add_comment("wayfarer-load: microseconds, by stage").with_start_time(at);
+            head.add_comment("wayfarer-load: microseconds, by phase and stage").with_start_time(at);
         }
         let written = head.begin_log_with(&mut text, &mut serializer).map_err(std::io::Error::other);
         let written = written.and_then(|mut log| {
@@ -229,15 +260,16 @@ mod tests {
     #[test]
     fn a_send_counts_to_the_window_in_which_it_began_however_late_it_is_seen() {
         let latencies = Latencies::new(Vec::new());
-        latencies.open(1_000, 2_000);
+        latencies.open("calm", 1_000, 2_000);
         latencies.record(1_500, Stage::Send, 9_000_000);
         latencies.record(2_000, Stage::Send, 2_001);
         let window = latencies.last().expect("it is open");
         assert_eq!((window.stages[0].len(), window.stages[1].len()), (1, 0));
         assert_eq!(latencies.counted(), 1);
         assert!(window.stages[0].max() >= 8_990_000, "nothing is cut off");
-        assert_eq!(latencies.interval()[0].len(), 2);
-        assert_eq!(latencies.interval()[0].len(), 0);
+        let seen: Vec<_> = latencies.interval().iter().map(|seen| (seen.tag(), seen.micros.len())).collect();
+        assert_eq!(seen, [("calm/schedule_to_send".to_owned(), 1)], "no interval has what does not count");
+        assert!(latencies.interval().is_empty());
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl Stand<'_> {
         self.sampler.progress.events.store(0, Ordering::Relaxed);
         let begins = self.clock.now() + 100_000;
         let (from, to) = (begins + warm, begins + all.0 as i64 * 1_000);
-        self.latencies.open(from, to);
+        self.latencies.open(&phase.name, from, to);
         let system = self.sampler.system;
         let (kept, done) = std::thread::scope(|scope| {
             let operated =

@@ -118,13 +118,14 @@ impl<'a> Sampler<'a> {
             std::thread::sleep(LOOK_EVERY);
             let mut sample = self.look()?;
             let interval = self.latencies.interval();
-            for stage in Stage::ALL {
-                let length = Duration::from_micros((sample.at - from).max(0) as u64);
-                log.append(stage.name(), &interval[stage as usize], from, length)?;
+            let length = Duration::from_micros((sample.at - from).max(0) as u64);
+            for seen in &interval {
+                log.append(&seen.tag(), &seen.micros, from, length)?;
             }
             from = sample.at;
-            let sends = &interval[Stage::Send as usize];
-            sample.p99_ms = (!sends.is_empty()).then(|| sends.value_at_quantile(0.99) as f64 / 1e3);
+            // Of two phases at once, the later one: it is what runs.
+            let sends = interval.iter().rfind(|seen| seen.stage == Stage::Send);
+            sample.p99_ms = sends.map(|sends| sends.micros.value_at_quantile(0.99) as f64 / 1e3);
             self.show(&sample);
             self.samples.lock().unwrap_or_else(PoisonError::into_inner).push(sample);
         }
