@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::scenario::Scenario;
 
 /// The number of this form; another one is not read.
-pub const FORM: u32 = 1;
+pub const FORM: u32 = 2;
 
 /// What came out of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -182,7 +182,9 @@ pub struct Flip {
     pub dialect: String,
     /// The verb.
     pub verb: String,
-    /// When it was given, in microseconds since 1970.
+    /// When it was to be given, in microseconds since 1970: it is given later if the one before it was answered late.
+    pub due: i64,
+    /// When it was given.
     pub asked: i64,
     /// When it was answered.
     pub answered: i64,
@@ -200,10 +202,16 @@ pub struct Flip {
 }
 
 impl Flip {
-    /// From the question to the answer, in milliseconds.
+    /// From when it was due to the answer, in microseconds.
+    #[must_use]
+    pub fn answer_us(&self) -> u64 {
+        (self.answered - self.due).max(0) as u64
+    }
+
+    /// The same in milliseconds.
     #[must_use]
     pub fn answer_ms(&self) -> f64 {
-        (self.answered - self.asked) as f64 / 1e3
+        self.answer_us() as f64 / 1e3
     }
 }
 

@@ -139,7 +139,7 @@ fn answers(flips: &[Flip]) -> Chart {
     let line = |dialect: &str| {
         let mut all = micros();
         let of = flips.iter().filter(|flip| flip.dialect == dialect);
-        of.for_each(|flip| all.saturating_record((flip.answered - flip.asked).max(0) as u64));
+        of.for_each(|flip| all.saturating_record(flip.answer_us()));
         let points = (0..=100).map(|at| (f64::from(at), all.value_at_percentile(f64::from(at)) as f64 / 1e3));
         (!all.is_empty()).then(|| Line { name: dialect.to_owned(), points: points.collect() })
     };

@@ -37,6 +37,7 @@ fn flip(verb: &str, starts_after: u64) -> Flip {
         journey: "hold".to_owned(),
         dialect: "antsomi".to_owned(),
         verb: verb.to_owned(),
+        due: 1_900_000,
         asked: 2_000_000,
         answered: 2_030_000,
         status: 200,
@@ -90,7 +91,7 @@ fn the_text_has_the_figures_and_the_ratio_to_the_phase_it_is_compared_with() {
     for part in [
         "saturation: 9000 events/s, measured",
         "p99 of storm over that of calm: 2.00",
-        "antsomi: 1 verbs, answered after 30.0 ms (p50)",
+        "antsomi: 1 verbs, answered after 130.0 ms (p50)",
         "0 starts under a shut gate after an answer",
         "instance 0 was killed: all ready again after 0.70 s",
         "schedule_to_send   1000",
@@ -111,7 +112,7 @@ fn the_page_needs_nothing_from_outside_and_has_every_chart() {
     assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
     for part in [
         "a &lt;b&gt; &amp; c",
-        "pause hold (30 ms)",
+        "pause hold (130 ms)",
         "Latency by percentile",
         "99.9 %",
         "Memory",

@@ -140,7 +140,7 @@ fn flips(out: &mut String, flips: &[Flip]) {
             continue;
         }
         let (mut answers, mut lasts) = (micros(), micros());
-        of.iter().for_each(|flip| answers.saturating_record((flip.answered - flip.asked).max(0) as u64));
+        of.iter().for_each(|flip| answers.saturating_record(flip.answer_us()));
         let starts = of.iter().filter_map(|flip| flip.last_start_ms);
         starts.for_each(|ms| lasts.saturating_record((ms * 1e3) as u64));
         let [p50, p99, max] = spread(&answers).map(|ms| format!("{ms:.1}"));

@@ -35,11 +35,15 @@ fn wall() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
 }
 
-/// Gives one verb to one journey.
+/// Gives one verb to one journey, so many microseconds later than it was due.
 ///
 /// # Errors
 /// No answer, or a refusal.
-pub fn give(system: &System, journeys: &[Published], journey: &str, verb: &str) -> Result<Flip> {
+pub fn give(
+    (system, journeys): (&System, &[Published]),
+    (journey, verb): (&str, &str),
+    late: i64,
+) -> Result<Flip> {
     let dialect = journeys.iter().find(|known| known.id == journey).map(|known| known.dialect.clone());
     let dialect = dialect.ok_or_else(|| {
         let some: Vec<&str> = journeys.iter().take(10).map(|known| known.id.as_str()).collect();
@@ -59,6 +63,7 @@ pub fn give(system: &System, journeys: &[Published], journey: &str, verb: &str) 
         shut: shuts(&dialect, verb),
         dialect,
         verb: verb.to_owned(),
+        due: asked - late,
         asked,
         answered,
         status: answer.status,
@@ -113,7 +118,9 @@ fn one(
         }
         let verb = act.verbs[turn % act.verbs.len()];
         for journey in &act.journeys {
-            done.flips.push(give(system, journeys, journey, verb.as_str())?);
+            // Who waited for the answer before this one was slow for the operator, too: an open loop.
+            let late = (clock.now() - (from + at)).max(0);
+            done.flips.push(give((system, journeys), (journey, verb.as_str()), late)?);
         }
     }
     Ok(done)

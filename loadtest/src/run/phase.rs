@@ -114,7 +114,7 @@ impl Stand<'_> {
             act.verbs.iter().flat_map(move |verb| act.journeys.iter().map(move |journey| (journey, *verb)))
         });
         for (journey, verb) in journeys {
-            done.flips.push(acts::give(self.sampler.system, self.journeys, journey, verb.as_str())?);
+            done.flips.push(acts::give((self.sampler.system, self.journeys), (journey, verb.as_str()), 0)?);
         }
         let users = self.scenario.fill.users;
         if users > 0 {

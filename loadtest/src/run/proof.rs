@@ -101,6 +101,7 @@ mod tests {
             journey: "j".to_owned(),
             dialect: "antsomi".to_owned(),
             verb: verb.to_owned(),
+            due: asked * 1_000,
             asked: asked * 1_000,
             answered: answered * 1_000,
             status: 200,
