@@ -22,6 +22,14 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
+impl Line {
+    /// The highest point of each stretch: a spike is what a line is looked at for.
+    fn thinned(&self) -> impl Iterator<Item = &(f64, f64)> {
+        let step = self.points.len().div_ceil(POINTS_MAX).max(1);
+        self.points.chunks(step).filter_map(|chunk| chunk.iter().max_by(|a, b| a.1.total_cmp(&b.1)))
+    }
+}
+
 /// A vertical mark: where, and what it says.
 pub type Mark = (f64, String);
 
@@ -118,9 +126,8 @@ impl Chart {
             );
         }
         for (line, colour) in self.lines.iter().zip(COLOURS.iter().cycle()) {
-            let step = line.points.len().div_ceil(POINTS_MAX).max(1);
-            let points = line.points.iter().step_by(step);
-            let path: Vec<String> = points.map(|at| format!("{:.1},{:.1}", x(at.0), y(at.1))).collect();
+            let path: Vec<String> =
+                line.thinned().map(|at| format!("{:.1},{:.1}", x(at.0), y(at.1))).collect();
             let path = path.join(" ");
             push(
                 &mut out,
@@ -224,6 +231,17 @@ mod tests {
             assert!(points.split(' ').all(within), "{points}");
             assert!(svg.contains("&lt;a&amp;b&gt;") && svg.contains("pause &quot;j&quot;"), "{svg}");
             assert!(!svg.contains("beyond"), "a mark beyond the chart is left out");
+        }
+    }
+
+    #[test]
+    fn a_spike_of_one_point_is_drawn_however_many_points_there_are() {
+        for spike in [0, 4_999, 7_001, 9_999] {
+            let of = |at: u32| (f64::from(at), if at == spike { 9.0 } else { 1.0 });
+            let line = Line { name: "l".to_owned(), points: (0..10_000).map(of).collect() };
+            let thinned: Vec<_> = line.thinned().collect();
+            assert!(thinned.len() <= POINTS_MAX && thinned.is_sorted_by_key(|at| at.0));
+            assert!(thinned.contains(&&(f64::from(spike), 9.0)), "{spike}");
         }
     }
 
