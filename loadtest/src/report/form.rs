@@ -65,7 +65,7 @@ pub struct Saturated {
 pub struct PhaseResult {
     /// Its name.
     pub name: String,
-    /// Events a second that were asked for, at most.
+    /// Events a second that were asked for, on average, warming included.
     pub rate: f64,
     /// When it counts, in microseconds since 1970.
     pub from: i64,

@@ -31,8 +31,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Of a report of that name: makes the directory, and tries whether it can be written to. What is there of an
-    /// older report of that name is deleted: it is not this one's.
+    /// Of a report of that name: makes the directory, and tries whether it can be written to.
     ///
     /// # Errors
     /// It cannot be written to.
@@ -49,34 +48,52 @@ impl Files {
             logs: at(""),
         };
         std::fs::write(&files.log_part, b"").map_err(cannot(doing()))?;
-        let old = std::fs::read_dir(&directory).map_err(cannot(doing()))?;
-        let of_instance = format!("{name}.instance-");
-        for entry in old.filter_map(std::result::Result::ok) {
-            let known = [&files.json, &files.page, &files.log].contains(&&entry.path());
-            if known || entry.file_name().to_string_lossy().starts_with(&of_instance) {
-                std::fs::remove_file(entry.path()).map_err(cannot(doing()))?;
+        Ok(files)
+    }
+
+    /// Deletes what is there of an older report of that name: it is not this one's. To be done when this one can begin.
+    ///
+    /// # Errors
+    /// Something cannot be deleted.
+    pub fn clear(&self) -> Result<()> {
+        let directory = self.json.parent().unwrap_or(Path::new("."));
+        let doing = || format!("delete an older report in {}", directory.display());
+        let of_instance = format!("{}instance-", self.logs.display());
+        for entry in
+            std::fs::read_dir(directory).map_err(cannot(doing()))?.filter_map(std::result::Result::ok)
+        {
+            let path = entry.path();
+            let known = [&self.json, &self.page, &self.log].contains(&&path);
+            if known || path.to_string_lossy().starts_with(&of_instance) {
+                std::fs::remove_file(path).map_err(cannot(doing()))?;
             }
         }
-        Ok(files)
+        Ok(())
     }
 
     /// Deletes what was begun of a report that there will not be.
     pub fn forget(&self) {
-        // If that fails, its name still says that it is a part.
-        let _ = std::fs::remove_file(&self.log_part);
+        forget(&self.log_part);
     }
 }
 
-/// Stores a report: each file under its name only when it is whole, the result last.
+fn forget(part: &Path) {
+    // If that fails, its name still says that it is a part.
+    let _ = std::fs::remove_file(part);
+}
+
+/// Stores a report: all of its files get their names only when each of them is whole, the result last.
 ///
 /// # Errors
 /// A file cannot be written.
 pub fn save(report: &Report, files: &Files) -> Result<()> {
-    let log = std::fs::rename(&files.log_part, &files.log);
-    log.map_err(cannot(format!("write {}", files.log.display())))?;
-    write(&files.page, page::page(report).as_bytes())?;
     let text = serde_json::to_string_pretty(report).expect("numbers and names are JSON");
-    write(&files.json, text.as_bytes())
+    let page = part(&files.page, page::page(report).as_bytes())?;
+    let json = part(&files.json, text.as_bytes()).inspect_err(|_| forget(&page))?;
+    for (part, whole) in [(&files.log_part, &files.log), (&page, &files.page), (&json, &files.json)] {
+        std::fs::rename(part, whole).map_err(cannot(format!("write {}", whole.display())))?;
+    }
+    Ok(())
 }
 
 /// Renders the page of a result that is stored there, beside it.
@@ -85,7 +102,8 @@ pub fn save(report: &Report, files: &Files) -> Result<()> {
 /// It cannot be written.
 pub fn save_page(report: &Report, result: &Path) -> Result<PathBuf> {
     let path = result.with_extension("html");
-    write(&path, page::page(report).as_bytes())?;
+    let part = part(&path, page::page(report).as_bytes())?;
+    std::fs::rename(part, &path).map_err(cannot(format!("write {}", path.display())))?;
     Ok(path)
 }
 
@@ -104,17 +122,14 @@ pub fn load(path: &Path) -> Result<Report> {
     }
 }
 
-/// What cannot be written whole does not look as if it were.
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+/// Writes what is to be that file under a name that says that it is a part of it.
+fn part(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = PathBuf::from(part);
-    let written = std::fs::write(&part, bytes).and_then(|()| std::fs::rename(&part, path));
-    written.map_err(|error| {
-        // Half a file is of no use to anybody, and the disk may be full.
-        let _ = std::fs::remove_file(&part);
-        cannot(format!("write {}", path.display()))(error)
-    })
+    let written = std::fs::write(&part, bytes).inspect_err(|_| forget(&part));
+    written.map_err(cannot(format!("write {}", path.display())))?;
+    Ok(part)
 }
 
 impl Machine {

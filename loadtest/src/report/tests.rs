@@ -189,7 +189,12 @@ fn an_older_report_of_the_name_does_not_outlive_the_beginning_of_a_new_run() {
     let files = Files::prepare(directory.path(), "fixture").expect("it can be written");
     save(&fixture(1), &files).expect("it can be written");
     std::fs::write(directory.path().join("other.json"), "").expect("it can be written");
-    Files::prepare(directory.path(), "fixture").expect("it can be written");
+    let again = Files::prepare(directory.path(), "fixture").expect("it can be written");
+    assert!(
+        files.json.exists() && files.page.exists(),
+        "until the new run can begin it is all that there is"
+    );
+    again.clear().expect("it can be deleted");
     assert!(!files.json.exists() && !files.page.exists(), "it would look like the new one's");
     assert!(directory.path().join("other.json").exists());
 }

@@ -74,6 +74,7 @@ pub fn run(args: &Run) -> Result<(Report, Files)> {
     let files = Files::prepare(&args.out, &scenario.name)?;
     let topics = Topics::new(&args.brokers)?;
     topics.reach().inspect_err(|_| files.forget())?;
+    files.clear().inspect_err(|_| files.forget())?;
     let directory = tempfile::tempdir().map_err(cannot("make a directory"))?;
     let clock = Clock::start();
     let prefix = format!("load-{}-{}.", scenario.name, clock.now() / 1_000);
@@ -96,8 +97,16 @@ pub fn run(args: &Run) -> Result<(Report, Files)> {
     Ok((report, files))
 }
 
-/// That the acts are about journeys that there are.
+/// That each journey has an id of its own, and the acts are about journeys that there are.
 fn known(scenario: &Scenario, journeys: &[Published]) -> Result<()> {
+    let mut ids: Vec<&str> = journeys.iter().map(|known| known.id.as_str()).collect();
+    ids.sort_unstable();
+    if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        let id = twice[0];
+        return Err(Error(format!(
+            "two journeys have the id {id:?}: `copies` makes more of one, each with its own"
+        )));
+    }
     let operated = scenario.operated();
     let unknown = operated.iter().find(|id| !journeys.iter().any(|known| known.id == **id));
     let Some(id) = unknown else { return Ok(()) };
@@ -124,9 +133,12 @@ impl Ran<'_> {
         let file = file.map_err(cannot(format!("write {}", files.log_part.display())))?;
         let mut log = IntervalLog::new(BufWriter::new(file));
         let sends = self.system.topic("sends");
+        // Who sees nothing any more ends the load: there would be no result of it.
+        let ends = |_: &Error| progress.stop.store(true, Ordering::Relaxed);
+        let read = || latencies.read((brokers, &sends), partitions, self.clock).inspect_err(ends);
         let mut report = std::thread::scope(|scope| {
-            let reader = scope.spawn(|| latencies.read((brokers, &sends), partitions, self.clock));
-            let watcher = scope.spawn(|| sampler.watch(&mut log));
+            let reader = scope.spawn(read);
+            let watcher = scope.spawn(|| sampler.watch(&mut log).inspect_err(ends));
             let stand = Stand {
                 scenario: self.scenario,
                 journeys: self.journeys,
@@ -141,9 +153,9 @@ impl Ran<'_> {
             let panicked = |_| Error("a thread panicked".to_owned());
             let watched =
                 [reader, watcher].map(|thread| thread.join().map_err(panicked).and_then(|said| said));
-            let report = report?;
+            // If they failed, what the load says follows from that.
             watched.into_iter().collect::<Result<Vec<_>>>()?;
-            Ok::<_, Error>(report)
+            report
         })?;
         report.samples = sampler.samples();
         if !report.flips.is_empty() {

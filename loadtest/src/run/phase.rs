@@ -75,6 +75,9 @@ impl Stand<'_> {
                 (moved, last) = (Instant::now(), lag);
             }
             self.sampler.system.is_alive()?;
+            if self.sampler.progress.stop.load(Ordering::Relaxed) {
+                return Err(Error("nobody watches any more".to_owned()));
+            }
             if moved.elapsed() > STUCK {
                 return Err(Error(format!("the system gets nowhere: {lag} events are not committed")));
             }
@@ -164,7 +167,8 @@ impl Stand<'_> {
             SinkKind::Http => Box::new(Server::open(self.sampler.system.url(), HTTP.0, HTTP.1)?),
         };
         let schedule = Schedule::new(&profile, all);
-        self.sampler.announce(&phase.name, schedule.events());
+        let events = schedule.events();
+        self.sampler.announce(&phase.name, events);
         self.sampler.progress.events.store(0, Ordering::Relaxed);
         let begins = self.clock.now() + 100_000;
         let (from, to) = (begins + warm, begins + all.0 as i64 * 1_000);
@@ -189,7 +193,7 @@ impl Stand<'_> {
         let samples = self.sampler.samples();
         let mut result = PhaseResult {
             name: phase.name.clone(),
-            rate: profile.highest(),
+            rate: events as f64 * 1e3 / all.0 as f64,
             from,
             to,
             events: kept.events,
