@@ -71,6 +71,11 @@ impl Profile {
         if !(*rate > 0.0 && *rate <= RATE_MAX) {
             return Some(format!("rate is {rate}: above 0, up to {RATE_MAX} events a second"));
         }
+        if *shape != Shape::Constant && *peak == 0.0 {
+            return Some(format!(
+                "peak is missing: a rate that is no constant one goes from {rate} to `peak`"
+            ));
+        }
         let highest = if *shape == Shape::Day { rate * 2.0 } else { RATE_MAX };
         let lowest = if *shape == Shape::Ramp { 0.0 } else { *rate };
         if *shape != Shape::Constant && !(*peak > 0.0 && (lowest..=highest).contains(peak)) {
@@ -100,12 +105,6 @@ impl Profile {
             }
             Shape::Day => rate * seconds - (peak - rate) * period / TAU * (TAU * seconds / period).sin(),
         }
-    }
-
-    /// The highest rate that it has.
-    #[must_use]
-    pub fn highest(&self) -> f64 {
-        if self.shape == Shape::Constant { self.rate } else { self.rate.max(self.peak) }
     }
 }
 
@@ -229,6 +228,10 @@ mod tests {
             (Profile::constant(0.0), "rate is 0: above 0, up to 10000000 events a second"),
             (Profile::constant(f64::NAN), "rate is NaN: above 0, up to 10000000 events a second"),
             (of(Shape::Burst, 100.0, 50.0), "peak is 50: from 100 to 10000000 is allowed here"),
+            (
+                of(Shape::Ramp, 100.0, 0.0),
+                "peak is missing: a rate that is no constant one goes from 100 to `peak`",
+            ),
             (of(Shape::Day, 100.0, 500.0), "peak is 500: from 100 to 200 is allowed here"),
             (
                 Profile { burst: Interval(20_000), ..of(Shape::Burst, 1.0, 2.0) },

@@ -81,6 +81,9 @@ pub struct JourneyFile {
     pub values: BTreeMap<String, String>,
 }
 
+/// The most copies of a journey.
+const COPIES_MAX: u32 = 100_000;
+
 const fn one() -> u32 {
     1
 }
@@ -191,9 +194,14 @@ impl Scenario {
                 "there is neither a [[phase]] nor a [saturation]: nothing would be measured".to_owned(),
             );
         }
+        if let Some(file) = self.journey.iter().find(|file| !(1..=COPIES_MAX).contains(&file.copies)) {
+            let (path, copies) = (file.file.display(), file.copies);
+            return Some(format!("journey {path}: copies is {copies}: from 1 to {COPIES_MAX} are allowed"));
+        }
         let of_system = || self.system.problem().map(|problem| format!("[system]: {problem}"));
         let of_events = || self.events.problem().map(|problem| format!("[events]: {problem}"));
-        let of_rest = || self.saturation_problem().or_else(|| self.keeping_problem());
+        let of_rest =
+            || self.saturation_problem().or_else(|| self.keeping_problem()).or_else(|| self.fill_problem());
         let phases = self.phase.iter().enumerate();
         let of_phases = || {
             phases.clone().find_map(|(number, phase)| {
@@ -257,7 +265,19 @@ impl Scenario {
         if let Some(against) = phase.against.as_ref().filter(|against| !before.contains(&&***against)) {
             return Some(format!("against is {against:?}: phases before it are {}", before.join(", ")));
         }
-        phase.act.iter().chain(&self.fill.before).find_map(|act| self.act_problem(act))
+        let ends = Interval(phase.warm.0.saturating_add(phase.length.0));
+        phase.act.iter().find_map(|act| self.act_problem(act).or_else(|| act.time_problem(ends)))
+    }
+
+    /// Before anybody comes there is no phase in which something could have its time.
+    fn fill_problem(&self) -> Option<String> {
+        let wrong = self.fill.before.iter().find_map(|act| {
+            let timed = act.at.0 > 0 || act.every.is_some() || act.times.is_some();
+            let other = timed || act.restart.is_some() || act.kill.is_some();
+            let only = "only `verbs` with `journeys` are allowed there, once each, without a time";
+            self.act_problem(act).or_else(|| other.then(|| only.to_owned()))
+        });
+        wrong.map(|problem| format!("[fill] before: {problem}"))
     }
 
     fn act_problem(&self, act: &Act) -> Option<String> {
@@ -271,6 +291,25 @@ impl Scenario {
         let all = self.system.instances;
         let instance = act.restart.or(act.kill).filter(|instance| *instance >= all)?;
         Some(format!("there is no instance {instance}: they are counted from 0, and there are {all}"))
+    }
+}
+
+impl Act {
+    /// Whether all of its times are within a phase that ends then; once in vain is not what was asked for.
+    fn time_problem(&self, ends: Interval) -> Option<String> {
+        let Self { at, every, times, .. } = self;
+        if *at >= ends {
+            return Some(format!("an act comes at {at}: the phase, `warm` included, ends at {ends}"));
+        }
+        let Some(times) = times else { return None };
+        if *times == 0 || (*times > 1 && every.is_none()) {
+            return Some(format!("an act comes {times} times: 1, or more if there is `every`, is allowed"));
+        }
+        let every = every.unwrap_or_default().0;
+        let last = Interval(at.0.saturating_add(every.saturating_mul(u64::from(*times) - 1)));
+        (last >= ends).then(|| {
+            format!("an act comes for the last time at {last}: the phase, `warm` included, ends at {ends}")
+        })
     }
 }
 

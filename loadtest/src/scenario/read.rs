@@ -144,6 +144,36 @@ mod tests {
             ),
             (
                 "load =",
+                "act = [{ kill = 0, at = \"5s\" }]\nload =",
+                "as a whole: phase \"p\": an act comes at 5s: the phase, `warm` included, ends at 5s",
+            ),
+            (
+                "load =",
+                "act = [{ kill = 0, at = \"1s\", every = \"2s\", times = 3 }]\nload =",
+                "as a whole: phase \"p\": an act comes for the last time at 5s: the phase, `warm` included, ends at",
+            ),
+            (
+                "load =",
+                "act = [{ kill = 0, times = 2 }]\nload =",
+                "as a whole: phase \"p\": an act comes 2 times: 1, or more if there is `every`, is allowed",
+            ),
+            (
+                "[[journey]]",
+                "fill = { before = [{ kill = 0 }] }\n[[journey]]",
+                "as a whole: [fill] before: only `verbs` with `journeys` are allowed there",
+            ),
+            (
+                "[[journey]]",
+                "fill = { before = [{ verbs = [\"stop\"], journeys = [\"j\"], at = \"1s\" }] }\n[[journey]]",
+                "as a whole: [fill] before: only `verbs` with `journeys` are allowed there",
+            ),
+            (
+                "file = \"j.toml\"",
+                "file = \"j.toml\"\ncopies = 0",
+                "as a whole: journey j.toml: copies is 0: from 1 to 100000 are allowed",
+            ),
+            (
+                "load =",
                 "act = [{ kill = 1 }]\nload =",
                 "as a whole: phase \"p\": there is no instance 1: they are counted",
             ),
