@@ -153,10 +153,11 @@ fn a_small_scenario_runs_to_a_report_in_which_nothing_started_under_a_shut_gate(
     assert!((999..=1_001).contains(&report.phases[0].events), "{said}");
     let shut = |gate| report.flips.iter().filter(|flip| flip.shut.contains(&gate)).count();
     assert!(shut(Gate::Entry) >= 4 && shut(Gate::Movement) >= 4, "{:?}", report.flips);
-    assert!(
-        report.flips.iter().any(|flip| flip.last_start_ms.is_some()),
-        "a start before an answer was seen"
-    );
+    for (journey, gate) in [("cart", Gate::Entry), ("viewed", Gate::Movement)] {
+        let of = report.flips.iter().filter(|flip| flip.journey == journey && flip.shut.contains(&gate));
+        let seen: u64 = of.map(|flip| flip.starts_before).sum();
+        assert!(seen > 0, "where nothing started nothing is proved of {gate:?}: {:?}", report.flips);
+    }
     assert!(report.samples.iter().any(|sample| sample.memory > 0 && sample.cpu_ns > 0 && sample.done > 300));
     let released = report.samples.last().map_or(0, |sample| sample.sends);
     assert!(released >= 300, "the 300 who were held are greeted, and more: {released}");
@@ -169,6 +170,40 @@ fn a_small_scenario_runs_to_a_report_in_which_nothing_started_under_a_shut_gate(
     assert!(again.status.success() && told.contains("p99 of storm over that of calm"), "{told}");
     let compared = load(&["compare", text(&stored), text(&stored)]);
     assert!(String::from_utf8_lossy(&compared.stdout).contains("× 1.00"));
+}
+
+#[test]
+fn a_run_whose_schedule_was_not_kept_is_no_result_and_has_no_latencies() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, out) = (directory.path().join("small.toml"), directory.path().join("out"));
+    std::fs::write(&file, SMALL.replace("SCENARIOS", SCENARIOS)).expect("it can be written");
+    let (broker, program) = (Broker::shared().expect("a broker"), wayfarer());
+    // Every event is some microseconds late.
+    let mut arguments = vec!["run", text(&file), "--brokers", broker, "--program", text(&program)];
+    arguments.extend([
+        "--out",
+        text(&out),
+        "--set",
+        "keeping.late_after=0s",
+        "--set",
+        "keeping.late_share=0",
+    ]);
+    let ran = load(&arguments);
+    let (said, error) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(1), "{said}{error}");
+    let report = report::load(&out.join("small.json")).expect("it is stored, with why");
+    for phase in ["calm", "storm"] {
+        let why = format!("{phase}: the generator could not keep its schedule: ");
+        assert_eq!(
+            report.void.iter().filter(|reason| reason.starts_with(&why)).count(),
+            1,
+            "{:?}",
+            report.void
+        );
+    }
+    assert_eq!(report.void.len(), 2, "no reason is told twice: {:?}", report.void);
+    assert!(report.phases.iter().all(|phase| phase.latencies.is_empty() && phase.p99_ratio.is_none()));
+    assert!(said.contains("NO RESULT: calm: ") && said.contains("no latencies"), "{said}");
 }
 
 /// One line on the standard error, no success, and no report.

@@ -197,6 +197,9 @@ pub struct Flip {
     /// From the question to the last start before the next verb was given, in milliseconds, if there was one: while
     /// `starts_after` is 0, the last one under the old gate.
     pub last_start_ms: Option<f64>,
+    /// Starts in the second before the question that the shut gate forbids: if no verb has any, that none came after an
+    /// answer proves nothing.
+    pub starts_before: u64,
     /// Starts under the shut gate: appended after the answer, and before the next verb was given.
     pub starts_after: u64,
 }

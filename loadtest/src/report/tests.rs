@@ -44,6 +44,7 @@ fn flip(verb: &str, starts_after: u64) -> Flip {
         message: String::new(),
         shut: vec![Gate::Movement],
         last_start_ms: Some(12.0),
+        starts_before: 40,
         starts_after,
     }
 }
@@ -92,7 +93,7 @@ fn the_text_has_the_figures_and_the_ratio_to_the_phase_it_is_compared_with() {
         "saturation: 9000 events/s, measured",
         "p99 of storm over that of calm: 2.00",
         "antsomi: 1 verbs, answered after 130.0 ms (p50)",
-        "0 starts under a shut gate after an answer",
+        "0 starts under a shut gate after an answer, 40 in the seconds before the questions",
         "instance 0 was killed: all ready again after 0.70 s",
         "schedule_to_send   1000",
         "note: storm: one act was late",

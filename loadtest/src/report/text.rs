@@ -145,12 +145,13 @@ fn flips(out: &mut String, flips: &[Flip]) {
         starts.for_each(|ms| lasts.saturating_record((ms * 1e3) as u64));
         let [p50, p99, max] = spread(&answers).map(|ms| format!("{ms:.1}"));
         let pending = of.iter().filter(|flip| flip.status != 200).count();
+        let before: u64 = of.iter().map(|flip| flip.starts_before).sum();
         let after: u64 = of.iter().map(|flip| flip.starts_after).sum();
         line(
             out,
             format_args!(
                 "{dialect}: {} verbs, answered after {p50} ms (p50), {p99} ms (p99), {max} ms (most); {pending} pending; \
-             {after} starts under a shut gate after an answer",
+             {after} starts under a shut gate after an answer, {before} in the seconds before the questions",
                 of.len()
             ),
         );

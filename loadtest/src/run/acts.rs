@@ -69,6 +69,7 @@ pub fn give(
         status: answer.status,
         message: answer.message,
         last_start_ms: None,
+        starts_before: 0,
         starts_after: 0,
     })
 }

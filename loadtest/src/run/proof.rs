@@ -77,7 +77,9 @@ impl Starts {
                 let first = times.partition_point(|at| *at < asked_ms);
                 let answer = times.partition_point(|at| *at <= answered_ms);
                 let end = times.partition_point(|at| *at < until);
+                let second = times.partition_point(|at| *at < asked_ms - 1_000);
                 let flip = &mut flips[number];
+                flip.starts_before += (first - second) as u64;
                 if let Some(last) = times[first..end.max(first)].last() {
                     let after = (last * 1_000 - asked).max(0) as f64 / 1e3;
                     flip.last_start_ms = Some(flip.last_start_ms.map_or(after, |known| known.max(after)));
@@ -108,6 +110,7 @@ mod tests {
             message: String::new(),
             shut: shuts("antsomi", verb),
             last_start_ms: None,
+            starts_before: 0,
             starts_after: 0,
         }
     }
@@ -138,6 +141,13 @@ mod tests {
     fn the_last_start_is_the_last_one_whenever_the_answer_came() {
         assert_eq!(judged(&[(STARTED, 1_015), (SENT, 1_003)])[0].last_start_ms, Some(15.0));
         assert_eq!(judged(&[(STARTED, 999), (STARTED, 2_000)])[0].last_start_ms, None);
+    }
+
+    #[test]
+    fn what_came_in_the_second_before_tells_whether_anything_is_proved() {
+        let flips = judged(&[(STARTED, 1), (SENT, 600), (STARTED, 999), (STARTED, 1_000)]);
+        assert_eq!((flips[0].starts_before, flips[1].starts_before), (3, 0), "the other one shuts nothing");
+        assert_eq!(judged(&[(STARTED, -1)])[0].starts_before, 0);
     }
 
     #[test]
