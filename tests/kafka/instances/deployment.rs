@@ -203,10 +203,19 @@ impl Deployment {
 
     /// Where a topic ends now, what is not committed included.
     pub fn ends(&self, key: &str) -> Ends {
+        self.ends_of(key, Isolation::Uncommitted)
+    }
+
+    /// Up to where everything in a topic is decided.
+    pub fn decided(&self, key: &str) -> Ends {
+        self.ends_of(key, Isolation::Committed)
+    }
+
+    fn ends_of(&self, key: &str, isolation: Isolation) -> Ends {
         let partitions = self.partitions(key);
         until("the broker says where a topic ends", || {
-            let (edge, all, limit) = (Edge::Latest, Isolation::Uncommitted, Duration::from_secs(10));
-            self.watcher().offsets(&partitions, edge, all, limit).ok()
+            let (edge, limit) = (Edge::Latest, Duration::from_secs(10));
+            self.watcher().offsets(&partitions, edge, isolation, limit).ok()
         })
     }
 

@@ -13,7 +13,7 @@ use crate::instances::{replays, verified};
 use crate::scene::{PATIENCE, until};
 
 /// How long the broker lets such a transaction be open.
-const HANGS: Duration = Duration::from_secs(8);
+const HANGS: Duration = Duration::from_secs(20);
 
 /// Greets, and once more a little later.
 const TWICE: &str = r#"
@@ -75,6 +75,11 @@ fn a_transaction_that_hangs_upstream_holds_up_what_is_behind_it_and_nobody_who_i
 
     // Whoever is inside goes on, and then whoever is behind comes; whoever was aborted never was.
     wait_greeted(&deployment, &[&inside, &inside]);
+    assert_eq!(
+        deployment.decided("events")[partition as usize],
+        end,
+        "time went on while the transaction was open"
+    );
     wait_greeted(&deployment, &[&inside, &inside, &behind, &behind]);
     instance.end();
     verified(&deployment);
