@@ -163,7 +163,7 @@ impl PhaseResult {
 
 impl Report {
     /// Works out what follows from the rest: ratios, and why this is no result. A phase of which no send was seen is
-    /// none whatever the journeys are: sends are what is measured, and [saturation] is there for a load without them.
+    /// none whatever the journeys are: sends are what is measured, and `[saturation]` is there for a load without them.
     pub fn judge(&mut self) {
         for number in 0..self.phases.len() {
             let name = self.phases[number].name.clone();
