@@ -7,33 +7,20 @@
 
 #![allow(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 
+mod common;
+
 use std::hint::black_box;
 use std::time::Duration;
 
+use common::{Control, Forget, START, cpu_time};
 use criterion::{Criterion, criterion_group, criterion_main};
-use rustix::time::{ClockId, clock_gettime};
-use wayfarer::control::{Act, Command, Fold, Record as ControlRecord};
-use wayfarer::engine::{Body, Effects, Epoch, Input, Record, Setup, Shard, StateSink, WARM_MAX};
+use wayfarer::engine::{Body, Effects, Epoch, Input, Record, Setup, Shard, WARM_MAX};
 use wayfarer::ingest::decode::decode;
-use wayfarer::journey::source::load;
-use wayfarer::lifecycle::{Role, Verb};
 use wayfarer::model::{Event, Timestamp, hash};
 
-const START: i64 = 1_772_323_200_000;
 const SHARDS: u16 = 16;
 /// Events between two commits, as a saturated worker has them.
 const COMMIT: usize = 10_000;
-
-struct Forget;
-
-impl StateSink for Forget {
-    fn put(&mut self, key: &[u8], value: &[u8]) {
-        black_box((key, value));
-    }
-    fn delete(&mut self, key: &[u8]) {
-        black_box(key);
-    }
-}
 
 /// A journey in which an event of the name `ping` moves everybody from one wait to the other.
 fn journey(id: &str, entry: &str, ping: &str) -> String {
@@ -74,10 +61,11 @@ struct World {
 impl World {
     fn new(users: usize, journeys: usize) -> Self {
         let shards = (0..SHARDS).map(|n| Shard::new(Setup::of(n, SHARDS))).collect();
-        let mut world = Self { shards, effects: Effects::default(), now: START, offset: 0, users, random: 7 };
+        let mut world =
+            Self { shards, effects: Effects::default(), now: START.0, offset: 0, users, random: 7 };
         for epoch in epochs(journeys) {
             for shard in &mut world.shards {
-                let _ = shard.handle(Timestamp(START), Input::Epoch(&epoch), &mut world.effects);
+                let _ = shard.handle(START, Input::Epoch(&epoch), &mut world.effects);
             }
         }
         for user in 0..users {
@@ -161,38 +149,13 @@ impl World {
     }
 }
 
-/// What this thread has had of a processor so far.
-fn cpu_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
-}
-
 fn epochs(journeys: usize) -> Vec<Epoch> {
-    let mut fold = Fold::new();
-    let mut epochs = Vec::new();
-    for n in 0..journeys {
-        let text = match n {
-            0 => journey("main", "Cart Updated", "Ping"),
-            n => journey(&format!("other-{n}"), &format!("Entry {n}"), &format!("Ping {n}")),
-        };
-        let definition = load("bench.toml", text.as_bytes()).expect("it is right");
-        let id = definition.id.clone();
-        let put = Command::Put { definition: Box::new(definition) };
-        for command in [put, Command::Act(Act::from(Verb::Publish))] {
-            let offset = epochs.len() as u64;
-            let record = ControlRecord {
-                id: offset.to_string(),
-                at: None,
-                actor: "bench".to_owned(),
-                role: Role::Operator,
-                journey: id.clone(),
-                expect: None,
-                command,
-            };
-            epochs.push(fold.apply(offset, Timestamp(START), &record).expect("it is accepted").0);
-        }
-    }
-    epochs
+    let mut control = Control::default();
+    let texts = (0..journeys).map(|n| match n {
+        0 => journey("main", "Cart Updated", "Ping"),
+        n => journey(&format!("other-{n}"), &format!("Entry {n}"), &format!("Ping {n}")),
+    });
+    texts.flat_map(|text| control.publish(START, &text)).collect()
 }
 
 fn message(user: usize, name: &str) -> Vec<u8> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use wayfarer::cli::exit;
 use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Messages, Partition};
+use wayfarer_load::topics::OWN;
 
 use super::instance::Instance;
 use crate::admin::Admin;
@@ -18,22 +19,6 @@ use crate::scene::{Scene, poll, until};
 pub const SHARDS: u16 = 8;
 /// What its instances log; lines at `info` say where they listen.
 const LEVEL: &str = "info";
-
-/// The topics that every deployment has.
-const OWN: [&str; 12] = [
-    "events",
-    "internal",
-    "receipts",
-    "lists",
-    "control",
-    "state",
-    "sends",
-    "rejects",
-    "transitions",
-    "refusals",
-    "cycles",
-    "views",
-];
 
 /// Topics and a group that nobody else has. On a broker that is shared the topics go with it.
 pub struct Deployment {
@@ -267,8 +252,10 @@ impl Deployment {
 impl Drop for Deployment {
     fn drop(&mut self) {
         if self.scene.is_shared() {
-            let topics = OWN.map(|key| self.topic(key));
-            Admin::of(self.scene.servers()).forget(&topics.each_ref().map(String::as_str));
+            let keys = std::iter::once(&"events").chain(&OWN);
+            let topics: Vec<String> = keys.map(|key| self.topic(key)).collect();
+            let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+            Admin::of(self.scene.servers()).forget(&names);
         }
     }
 }
