@@ -21,12 +21,17 @@ impl World {
         let Some(j) = self.journeys.iter().position(|j| j.id == journey && j.published()) else { return };
         let budget = self.journeys[j].definition().failure_budget;
         let parks = self.journeys[j].dialect.name == "clevertap";
+        if !parks && !self.can_fail(j) {
+            return;
+        }
         let of = |e: &&usize| user.is_some_and(|user| self.enrollments[**e].user == user);
         let theirs: Vec<usize> = self.inside(j).iter().filter(of).copied().collect();
         let shard = self.shard(user.unwrap_or(""));
         let now = self.now;
         let failures = self.failures.entry((j, shard)).or_default();
-        if failures.since.is_none_or(|since| now.since(since) >= Interval::from_hours(1)) {
+        let waits_for_error = !parks && failures.count >= budget;
+        if !waits_for_error && failures.since.is_none_or(|since| now.since(since) >= Interval::from_hours(1))
+        {
             *failures = Failures { since: Some(now), ..Failures::default() };
         }
         failures.count += 1;
@@ -41,8 +46,6 @@ impl World {
             self.rule("G17");
         }
         if !parks {
-            // It goes to Error, and has its whole budget again when it recovers.
-            self.failures.remove(&(j, shard));
             return;
         }
         concerned.sort_unstable();
@@ -66,6 +69,22 @@ impl World {
             let node = self.enrollments[e].node.clone();
             self.tell(e, "parked", node.as_deref(), Some("failure_budget"), None);
         }
+    }
+
+    /// Only these lead to Error.
+    pub(crate) fn can_fail(&self, j: usize) -> bool {
+        matches!(self.journeys[j].state, "Active" | "Closed")
+    }
+
+    /// The journeys that are to go to Error as soon as somebody gets round to it, whatever happened to whom.
+    #[must_use]
+    pub fn spent(&self) -> Vec<String> {
+        let is_spent = |j: usize| {
+            let budget = || self.journeys[j].definition().failure_budget;
+            let of = self.failures.iter().filter(|((journey, _), _)| *journey == j);
+            self.journeys[j].dialect.name == "antsomi" && of.into_iter().any(|(_, f)| f.count >= budget())
+        };
+        (0..self.journeys.len()).filter(|j| is_spent(*j)).map(|j| self.journeys[j].id.clone()).collect()
     }
 
     /// An operator lets people of a journey go: it has its whole budget again.

@@ -237,6 +237,9 @@ impl World {
     fn enter_state(&mut self, j: usize, state: &'static str) {
         let was_held = self.journeys[j].movement() == Gate::Held;
         self.journeys[j].state = state;
+        if self.journeys[j].dialect.name == "antsomi" && !self.can_fail(j) {
+            self.forgive(j);
+        }
         if self.journeys[j].movement() == Gate::Held {
             if !was_held {
                 self.journeys[j].held_since = self.now;

@@ -34,6 +34,7 @@ pub enum Fault {
     Short,
     Repeated,
     Moved,
+    Untold,
     Frozen,
     Fenced,
     Late,
@@ -47,7 +48,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every one, with what it is.
-    pub const ALL: [(Self, &str); 19] = [
+    pub const ALL: [(Self, &str); 20] = [
         (Self::Crash, "instances that crashed between two turns"),
         (Self::Died, "instances that died in the middle of a turn, at any call"),
         (Self::Refused, "commits that were aborted"),
@@ -58,6 +59,7 @@ impl Fault {
         (Self::Short, "reads that gave little"),
         (Self::Repeated, "reads that gave records again"),
         (Self::Moved, "shards taken away between two turns"),
+        (Self::Untold, "instances that died after a failure budget was spent, and before they told anybody"),
         (Self::Frozen, "workers stopped before a commit whose shards went elsewhere: zombies"),
         (Self::Fenced, "commits refused since the shard was another's"),
         (Self::Late, "turns without the newest commands and restores"),

@@ -1,6 +1,6 @@
 //! What the engine's shards say beside what the reference says, whoever drives them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 use wayfarer::engine::Shard;
@@ -22,6 +22,7 @@ pub fn states(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Compared {
     places(world, catalog, shards)?;
     gates(world, catalog, shards)?;
     refused(world, catalog, shards)?;
+    spent(world, catalog, shards)?;
     counts(world, catalog, shards)
 }
 
@@ -78,6 +79,14 @@ fn gates(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Compared {
         }
     }
     Ok(())
+}
+
+/// The journeys that are to go to Error.
+fn spent(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Compared {
+    let spent = shards.iter().flat_map(|shard| shard.spent());
+    let by_engine: BTreeSet<String> =
+        spent.map(|number| catalog.journeys[usize::from(number)].id.to_string()).collect();
+    equal("journeys whose budget is spent", &world.spent().into_iter().collect(), &by_engine)
 }
 
 fn refused(world: &World, catalog: &Catalog, shards: &[&Shard]) -> Compared {

@@ -144,7 +144,7 @@ impl Simulation {
             self.step(step).map_err(|differ| format!("at {step}\n{differ}"))?;
         }
         let last = story.steps.last().map_or(midnight, |step| step.at);
-        self.rest(last)?;
+        self.look_after_spent(last)?;
         // Long enough for every queue.
         self.rest(Timestamp(last.0 + 60 * 3_600_000))?;
         self.watch.ended()?;

@@ -1,12 +1,13 @@
 //! Commands on their way, whoever gives them, and those that the system gives by itself: shares of entry limits, the
 //! end of a list, a journey that keeps failing.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::{Map, Value as Json, json};
 use wayfarer::control::{Act, Command as Asked, Grant, Manifest, Record as ControlRecord};
 use wayfarer::journal::memory::AppendFault;
 use wayfarer::journal::{Append, ControlLog, Group, Intake, Kind};
+use wayfarer::journey::catalog::JourneyIndex;
 use wayfarer::journey::definition::Definition;
 use wayfarer::lifecycle::{Role, Verb};
 use wayfarer::model::Timestamp;
@@ -16,7 +17,7 @@ use wayfarer_reference::Command;
 use wayfarer_reference::workload::{Story, What};
 
 use super::met::Fault;
-use super::oracle::{Compared, same_answer};
+use super::oracle::{Compared, equal, same_answer};
 use super::story::Simulation;
 
 /// The audience list of a journey, as far as the reference has not taken it.
@@ -157,7 +158,7 @@ impl Simulation {
         self.rest(now)
     }
 
-    /// A failure; what it spends puts a journey into Error.
+    /// A failure; what it spends puts a journey into Error, at once or later.
     pub(crate) fn fail(&mut self, now: Timestamp, journey: &str, user: Option<&str>) -> Compared {
         let before = self.world.alarms.len();
         self.world.failure(now, journey, user);
@@ -166,22 +167,41 @@ impl Simulation {
         self.rest(now)?;
         let alarms = self.world.alarms[before..].to_vec();
         // Who died after its commit could tell nobody, so there may be fewer.
-        let spent = std::mem::take(&mut *self.cluster.stage.spent.lock().expect("nobody panics with it"));
-        for number in spent {
-            let id = &self.desk.fold().catalog().journeys[usize::from(number)].id;
-            if !alarms.iter().any(|alarm| **alarm == **id) {
-                return Err(format!("I10: the budget of {id} is said to be spent, and is not"));
+        let told = std::mem::take(&mut *self.cluster.stage.spent.lock().expect("nobody panics with it"));
+        let catalog = self.desk.fold().catalog();
+        let told: Vec<_> = told.iter().map(|n| &*catalog.journeys[usize::from(*n)].id).collect();
+        if let Some(id) = told.iter().find(|id| !alarms.iter().any(|alarm| alarm == *id)) {
+            return Err(format!("I10: the budget of {id} is said to be spent, and is not"));
+        }
+        let spent = self.world.spent();
+        for id in alarms {
+            if !told.contains(&&*id) && spent.contains(&id) {
+                self.cluster.stage.switch.met().fault(Fault::Untold);
             }
         }
+        if self.dice.once_in(3) { Ok(()) } else { self.look_after_spent(now) }
+    }
+
+    /// Whoever looks after journeys hears of a spent budget, whoever died before telling it; one Error comes of it.
+    pub(crate) fn look_after_spent(&mut self, now: Timestamp) -> Compared {
+        self.rest(now)?;
+        let catalog = self.desk.fold().catalog();
+        let spent: BTreeSet<JourneyIndex> = self.cluster.stage.look(|instances| {
+            let shards = instances.iter().flat_map(|instance| instance.cycle.shards());
+            shards.flat_map(|(_, shard)| shard.spent().collect::<Vec<_>>()).collect()
+        });
+        let spent: Vec<String> =
+            spent.into_iter().map(|n| catalog.journeys[usize::from(n)].id.to_string()).collect();
         let now = self.after(now);
-        for id in alarms {
+        for id in spent {
             let command = Command { system: true, ..Command::new(&id, "fail") };
             let by_reference = self.world.act(now, &command);
             let by_engine = self.control(now, &id, Asked::Act(Act::from(Verb::Fail)), Role::System)?;
-            // Of a dialect without Error both refuse it.
             same_answer("fail", &by_reference, &by_engine)?;
+            by_engine.map_err(|why| format!("G17: a spent budget leads to no Error: {why}"))?;
         }
-        self.rest(now)
+        self.rest(now)?;
+        equal("G17: journeys that are still to go to Error", &Vec::new(), &self.world.spent())
     }
 
     /// So many more for each shard, but never more than the limit in all.

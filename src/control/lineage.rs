@@ -66,6 +66,8 @@ pub struct Lineage {
     pub published: Option<Mark>,
     /// The last accepted command.
     pub changed: Mark,
+    /// The number of that command: the epoch that shards take with it.
+    pub number: u64,
     /// What made it fail, while it is in its dialect's state for that (G17).
     pub failure: Option<String>,
     /// Counts its accepted commands from 1, but for those that made another journey of it: what
@@ -101,6 +103,7 @@ impl Lineage {
             created: by.clone(),
             published: None,
             changed: by,
+            number: 0,
             failure: None,
             revision: 1,
         })

@@ -136,7 +136,7 @@ impl Registry {
         self.expect(record, index)?;
         match (&record.command, index) {
             (Command::Put { definition }, None) => {
-                let created = self.add(Lineage::new(by, Definition::clone(definition))?);
+                let created = self.add(offset, Lineage::new(by, Definition::clone(definition))?);
                 let change = Change { verb: None, inside: Inside::Nothing, compile: None };
                 Ok(Applied { created: Some(created), ..self.applied(offset, created, change) })
             }
@@ -200,7 +200,7 @@ impl Registry {
         match act.verb {
             Verb::Edit => Err(incomplete(act.verb, "a definition: put it")),
             Verb::Clone | Verb::Copy => {
-                let created = Some(self.duplicate(index, by, act)?);
+                let created = Some(self.duplicate(offset, index, by, act)?);
                 Ok(Applied { created, ..self.applied(offset, index, change) })
             }
             _ if change.inside == Inside::Release => {
@@ -216,13 +216,13 @@ impl Registry {
     }
 
     /// Makes a new journey of one; that one stays as it is, its revision too.
-    fn duplicate(&mut self, index: usize, by: Mark, act: &Act) -> Result<usize, Refused> {
+    fn duplicate(&mut self, offset: u64, index: usize, by: Mark, act: &Act) -> Result<usize, Refused> {
         let id = act.to.as_deref().ok_or_else(|| incomplete(act.verb, "the new journey's id, in `to`"))?;
         if self.index(id).is_some() {
             return Err(Refused::Exists { journey: id.to_owned() });
         }
         let copy = self.lineages[index].duplicate(by, id)?;
-        Ok(self.add(copy))
+        Ok(self.add(offset, copy))
     }
 
     fn expect(&self, record: &Record, index: Option<usize>) -> Result<(), Refused> {
@@ -235,7 +235,8 @@ impl Registry {
         }
     }
 
-    fn add(&mut self, lineage: Lineage) -> usize {
+    fn add(&mut self, offset: u64, mut lineage: Lineage) -> usize {
+        lineage.number = offset;
         let index = self.lineages.len();
         self.by_id.insert(lineage.id.clone(), index);
         self.lineages.push(lineage);
@@ -245,7 +246,7 @@ impl Registry {
     /// Puts a changed copy of a journey in its place.
     fn keep(&mut self, offset: u64, index: usize, by: Mark, mut next: Lineage, change: Change) -> Applied {
         next.revision += 1;
-        next.changed = by;
+        (next.changed, next.number) = (by, offset);
         self.lineages[index] = next;
         self.applied(offset, index, change)
     }

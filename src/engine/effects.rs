@@ -14,7 +14,8 @@ pub struct Effects {
     pub transitions: Lines,
     /// Users who were not let in: [`crate::model::wire::RefusalRecord`] as JSON lines. Empty unless [`Effects::feed`].
     pub refusals: Lines,
-    /// Journeys whose failure budget was spent by this input (G17), by number.
+    /// Journeys whose failure budget was spent by this input (G17), by number: an alarm. What is to be done about it
+    /// is said by [`super::Shard::spent`], as long as it is to be done.
     pub budget_spent: Vec<u16>,
     /// Whether transitions and refusals are wanted as lines; they are counted in any case.
     pub feed: bool,

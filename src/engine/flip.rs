@@ -5,13 +5,14 @@
 use super::at_send::called;
 use super::input::{Epoch, Grants};
 use super::journey_state::{JourneyState, RefusalReason};
+use super::park::can_fail;
 use super::record::{ADOPTS_LATE, DURATION, PUT_OFF, Status};
 use super::shard::{Context, State};
 use super::statistics::{ExitReason, Flow, Statistics};
 use crate::journey::catalog::{JourneyIndex, PlanIndex};
 use crate::journey::definition::TimerPolicy;
 use crate::journey::plan::{NodeIndex, Plan};
-use crate::lifecycle::{EntryGate, Inside, MovementGate};
+use crate::lifecycle::{EntryGate, Inside, MovementGate, Verb};
 use crate::model::Timestamp;
 
 impl State {
@@ -72,6 +73,10 @@ impl State {
         let before = std::mem::replace(&mut state.gates, gates);
         state.opened_at = opened.unwrap_or(Timestamp::MAX);
         let was_held = state.held_since.is_some();
+        if lifecycle.dialect().knows(Verb::Fail) && !can_fail(lifecycle, self.now) {
+            // It is in Error, or an operator was faster; when it goes on, it has its whole budget again.
+            state.forgive();
+        }
         self.dates.retain(|(_, j)| *j != journey);
         self.dates.extend(next.map(|date| (date, journey)));
         match gates.movement {

@@ -1,7 +1,9 @@
 //! Failures that are charged to a journey, and whom they park (G17).
 //!
-//! A journey whose budget of failures within an hour is spent goes to Error, where its dialect has that. Where it has
-//! not, those whose failures spent the budget are parked, and so is whoever fails in the rest of the hour. To be parked
+//! A journey whose budget of failures within an hour is spent goes to Error, where its dialect has that. It stays
+//! spent, through crashes and for as long as it takes, until the shard has taken that command, or another one after
+//! which nothing is left to fail: [`Shard::spent`] says so to whoever asks, so no single message has to arrive. Where
+//! there is no Error, those whose failures spent the budget are parked, and so is whoever fails in the rest of the hour. To be parked
 //! is a movement gate of one's own that is held: no node starts; a wait under way ends as it would have, and its user is
 //! held before the next node; exits, goals, removal, deletion, time-outs and Stop act at once (G24). Whatever lets held
 //! users go lets them go too, and gives the journey its whole budget again.
@@ -12,7 +14,7 @@ use super::shard::{AtWork, Context, Shard, State};
 use super::statistics::NodeFlow;
 use super::storage::NONE;
 use crate::journey::catalog::JourneyIndex;
-use crate::lifecycle::Verb;
+use crate::lifecycle::{Lifecycle, Verb};
 use crate::model::{Interval, Timestamp};
 
 /// Within how long failures add up.
@@ -59,11 +61,16 @@ impl State {
         let Some(live) = of.live else { return };
         let budget = cx.catalog.plan(live).failure_budget;
         let has_error = of.lifecycle.dialect().knows(Verb::Fail);
+        if has_error && !can_fail(&of.lifecycle, self.now) {
+            // It is in Error, or an operator has stopped it: nothing more can be done about it.
+            return;
+        }
         let theirs = charge.user.map_or_else(Vec::new, |user| self.inside_of(cx, journey, user));
         self.touch_journey(journey);
         let now = self.now;
         let state = &mut self.journeys[usize::from(journey)];
-        if now.since(state.failures_since) >= BUDGET_PER {
+        let is_spent = has_error && state.failures >= budget;
+        if !is_spent && now.since(state.failures_since) >= BUDGET_PER {
             state.forgive();
             state.failures_since = now;
         }
@@ -72,12 +79,11 @@ impl State {
             state.failing.extend(theirs.iter().map(|(_, entry)| entry).filter(|_| !has_error));
             return;
         }
-        if has_error || state.failures == budget {
+        if state.failures == budget {
             cx.effects.budget_spent.push(journey);
         }
         if has_error {
-            // A journey that recovers has its whole budget again.
-            return state.forgive();
+            return;
         }
         let before = std::mem::take(&mut state.failing);
         if !before.is_empty() {
@@ -137,6 +143,11 @@ impl State {
     }
 }
 
+/// Whether the journey is in a state that leads to Error.
+pub(super) fn can_fail(lifecycle: &Lifecycle, now: Timestamp) -> bool {
+    lifecycle.state_at(now).arrow(Verb::Fail).is_some()
+}
+
 impl super::journey_state::JourneyState {
     /// The journey has its whole budget again.
     pub(super) fn forgive(&mut self) {
@@ -146,6 +157,17 @@ impl super::journey_state::JourneyState {
 }
 
 impl Shard {
+    /// The journeys whose failure budget is spent here, and which are not in Error yet although their dialect has that
+    /// (G17), by number: whoever looks after journeys is to put them there. None if nobody has to do anything.
+    pub fn spent(&self) -> impl Iterator<Item = JourneyIndex> {
+        let known = self.catalog.journeys.iter().zip(&self.state.journeys);
+        (0..).zip(known).filter_map(|(number, (journey, state))| {
+            let budget = self.catalog.plan(journey.live?).failure_budget;
+            let is_spent = state.failures >= budget && can_fail(&journey.lifecycle, self.state.now);
+            is_spent.then_some(number)
+        })
+    }
+
     /// For whom it was at work when the last input ended, or panicked. `None` if for nobody.
     ///
     /// After a panic the shard is not whole: this only reads, and may find nobody.

@@ -38,7 +38,7 @@ const INBOX_EVERY: Duration = Duration::from_millis(10);
 pub enum Nudge {
     /// A door or a list is worth a look.
     Look,
-    /// The failure budget of this journey is spent (G17).
+    /// The failure budget of this journey was spent (G17): an alarm. What is to be done stands in the shard's view.
     Spent(JourneyIndex),
 }
 
@@ -222,8 +222,9 @@ impl<J: Journal> Worker<J> {
         for shard in &turn.lost {
             self.publisher.lost(*shard);
         }
-        if turn.acknowledged {
-            // Counts first: whoever is told that a gate has shut sees no older ones.
+        if turn.acknowledged || !turn.budget_spent.is_empty() {
+            // Counts first: whoever is told that a gate has shut sees no older ones; and the steward reads there which
+            // budgets are spent.
             self.show(group);
             self.acknowledge();
         } else if self.shown.elapsed() >= self.post.publish_every {

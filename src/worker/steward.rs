@@ -3,6 +3,7 @@
 //! Its commands are records of the control log like any operator's, with ids derived from what they are
 //! about, so that a repeat does nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,11 +67,13 @@ pub(super) fn run<L: Log>(running: &Arc<Running<L>>, nudges: &Receiver<Nudge>) {
             Ok(nudge) => nudge,
         };
         match nudge {
-            Nudge::Spent(journey) => fail(running, journey),
+            Nudge::Spent(journey) => alarm(running, journey),
             Nudge::Look => {
-                let looked = allot_all(running).and_then(|()| end_lists(running));
-                if let Err(error) = looked {
-                    tracing::warn!(%error, "a command of the system was not taken");
+                // One that fails does not keep the others from being tried.
+                for looked in [allot_all(running), end_lists(running), fail_spent(running)] {
+                    if let Err(error) = looked {
+                        tracing::warn!(%error, "a command of the system was not taken");
+                    }
                 }
             }
         }
@@ -181,27 +184,41 @@ fn end_lists<L: Log>(running: &Running<L>) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// A spent budget is Error where the dialect has one, and an alarm everywhere (G17).
-fn fail<L: Log>(running: &Running<L>, journey: JourneyIndex) {
-    let Some((id, revision, knows)) = running.with_fold(|fold| {
+/// Journeys whose failure budget is spent go to Error, in dialects that have it (G17).
+///
+/// What a shard has committed says so, until it has taken the command: whoever dies before it has told anybody, or
+/// cannot give the command, is asked again. A shard that has not taken the journey's newest command may speak of a time
+/// before that, so it is not heard yet: of an Error that was recovered there is no echo.
+fn fail_spent<L: Log>(running: &Running<L>) -> Result<(), CommandError> {
+    let views = running.board().views();
+    let spent: BTreeSet<_> = views.iter().flat_map(|(_, view)| view.spent.iter().copied()).collect();
+    for (journey, epoch) in spent {
+        let now = clock::wall();
+        let found = running.with_fold(|fold| {
+            let lineage = fold.registry().lineages().get(usize::from(journey))?;
+            let can_fail = lineage.lifecycle.state_at(now).arrow(Verb::Fail).is_some();
+            (can_fail && epoch >= lineage.number).then(|| (lineage.id.clone(), lineage.revision))
+        });
+        let Some((id, revision)) = found else { continue };
+        tracing::error!(journey = id, "the journey's failure budget is spent, so it goes to Error");
+        let reason = Some("its failure budget is spent".to_owned());
+        let act = Act { reason, ..Act::from(Verb::Fail) };
+        heard(command(running, format!("fail/{id}/{revision}"), &id, Command::Act(act)))?;
+    }
+    Ok(())
+}
+
+/// A spent budget is an alarm where the dialect has no Error (G17).
+fn alarm<L: Log>(running: &Running<L>, journey: JourneyIndex) {
+    let of_dialect_without = running.with_fold(|fold| {
         let lineage = fold.registry().lineages().get(usize::from(journey))?;
-        let knows = lineage.lifecycle.dialect().knows(Verb::Fail);
-        Some((lineage.id.clone(), lineage.revision, knows))
-    }) else {
-        return;
-    };
-    if !knows {
+        (!lineage.lifecycle.dialect().knows(Verb::Fail)).then(|| lineage.id.clone())
+    });
+    if let Some(id) = of_dialect_without {
         tracing::error!(
             journey = id,
             "the journey's failure budget is spent; whoever fails is parked until released"
         );
-        return;
-    }
-    tracing::error!(journey = id, "the journey's failure budget is spent");
-    let reason = Some("its failure budget is spent".to_owned());
-    let act = Act { reason, ..Act::from(Verb::Fail) };
-    if let Err(error) = command(running, format!("fail/{id}/{revision}"), &id, Command::Act(act)) {
-        tracing::warn!(%error, journey = id, "the journey keeps failing and could not be put into Error");
     }
 }
 
@@ -265,6 +282,58 @@ mod tests {
                 (commands, state)
             );
         }
+    }
+
+    /// G17: two shards of two instances say it, one of them from before the Error was recovered.
+    #[test]
+    fn a_spent_budget_makes_one_error_whoever_says_it_and_how_often() {
+        let log = Memory::new(2);
+        let instance = || {
+            let board = Arc::new(Board::new(2, 0));
+            board.committed([(0, u64::MAX), (1, u64::MAX)].into_iter());
+            Arc::new(Running::new(log.clone(), Desk::new(), board, Hub::new(0, 1), vec![]))
+        };
+        let (one, two) = (instance(), instance());
+        let mut definition = vips("event = \"Start\"");
+        definition.dialect = "antsomi".to_owned();
+        give(&one, "put", Command::Put { definition: Box::new(definition) });
+        give(&one, "activate", Command::Act(Act::from(Verb::Activate)));
+        two.fold().expect("it reads");
+        let newest = || one.with_fold(|fold| fold.catalog().epoch);
+        let say = |running: &Running<Memory>, shard, seq, epoch| {
+            running.board().see(
+                shard,
+                seq,
+                Arc::new(ShardView { spent: vec![(0, epoch)], ..ShardView::default() }),
+            );
+        };
+        let epoch = newest();
+        let errors = || {
+            one.fold().expect("it reads");
+            let records = log.read_control(0, 1000).expect("it reads");
+            let commands =
+                records.iter().filter(|record| String::from_utf8_lossy(&record.bytes).contains("fail/"));
+            (one.journeys()[0].state.clone(), commands.count())
+        };
+        say(&one, 0, 1, epoch);
+        say(&two, 1, 1, epoch);
+        for running in [&one, &one, &two, &two] {
+            fail_spent(running).expect("to be too late is no failure");
+        }
+        assert_eq!(errors(), ("Error".to_owned(), 2), "both gave the same command");
+        let recovered = |running: &Running<Memory>, id: &str| {
+            super::command(running, id.to_owned(), "vips", Command::Act(Act::from(Verb::Recover)))
+        };
+        recovered(&one, "recover").expect("it is in Error");
+        two.fold().expect("it reads");
+        // Neither shard has been heard of since; then one has taken all commands, and has failed anew.
+        for running in [&one, &two] {
+            fail_spent(running).expect("nothing is to be done");
+        }
+        assert_eq!(errors(), ("Active".to_owned(), 2));
+        say(&two, 1, 2, newest());
+        fail_spent(&two).expect("nothing is in its way");
+        assert_eq!(errors(), ("Error".to_owned(), 3));
     }
 
     #[test]

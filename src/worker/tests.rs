@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::cycle::{Failure, Turn};
+use crate::control::{Act, Command};
 use crate::engine::trap;
 use crate::journal::history::Kept;
 use crate::journal::memory::{CommitFault, FaultPlan, Memory};
 use crate::journal::{Kind, Reject, Stream};
-use crate::lifecycle::Verb;
+use crate::lifecycle::{Role, Verb};
 use crate::model::Interval;
-use crate::replay::exact::{Wanted, replay};
+use crate::replay::exact::{Compared, Wanted, replay};
 
 #[path = "../../tests/run/world.rs"]
 #[allow(dead_code)]
@@ -81,6 +82,43 @@ fn a_poison_record_is_charged_to_the_journey_that_it_names_or_that_was_at_work()
         let spent: Vec<_> = turns.iter().flat_map(|turn| turn.budget_spent.clone()).collect();
         assert_eq!(spent, [world.journey("reminder")], "{kind:?}");
     }
+}
+
+/// The views that a world's worker would show: whom they say to be spent.
+fn spent(world: &World<Memory>) -> Vec<u16> {
+    world.cycle.shards().flat_map(|(_, shard)| shard.spent().collect::<Vec<_>>()).collect()
+}
+
+#[test]
+fn who_dies_between_the_commit_that_spends_a_budget_and_telling_it_tells_it_when_it_is_restored() {
+    let mut world =
+        world_of(&REMINDER.replace("[entry]", "failure_budget = 2\n[entry]").replace("clevertap", "antsomi"));
+    let number = world.journey("reminder");
+    let failure: &[u8] = br#"{"journey":"reminder","user":"bob"}"#;
+    let fails = |world: &mut World<Memory>| {
+        world.accept(Kind::Failure, "bob", failure);
+        world.cycle.turn(world.now).expect("it goes on")
+    };
+    assert_eq!((fails(&mut world).budget_spent, spent(&world)), (vec![], vec![]));
+    // Its turn says so, and nobody hears it; nor when it happens again hours later.
+    assert_eq!((fails(&mut world).budget_spent, spent(&world)), (vec![number], vec![number]));
+    for _ in 0..2 {
+        let now = world.now + Interval::from_mins(90);
+        drop(world.cycle);
+        world = World::open(world.log.reopen(), now);
+        assert_eq!(spent(&world), [number]);
+        assert_eq!(fails(&mut world).budget_spent, [0u16; 0]);
+    }
+    // Whoever hears it gives the command, and it is not said again, by whom ever.
+    world.command_by("reminder", Role::System, Command::Act(Act::from(Verb::Fail)), Vec::new());
+    world.settle();
+    assert_eq!(spent(&world), [0u16; 0]);
+    let now = world.now;
+    drop(world.cycle);
+    let mut world = World::open(world.log.reopen(), now);
+    let _ = fails(&mut world);
+    assert_eq!(spent(&world), [0u16; 0]);
+    replay_it(&world);
 }
 
 #[test]
@@ -209,11 +247,16 @@ fn what_panicked_is_decided_again_by_a_replay_without_a_panic() {
     world.later(Interval::from_mins(11));
     world.settle();
     assert_eq!((rejects(&world).len(), moved(&world, "parked").len()), (1, 2));
+    assert_eq!(replay_it(&world).rejects, 1);
+}
+
+/// Everything is decided again, and comes out as it did.
+fn replay_it(world: &World<Memory>) -> Compared {
     let history = Kept::open(world.log.copy()).expect("nobody owns it");
     let wanted = Wanted { threads: 1, ..Wanted::default() };
     let told = replay(&history, &super::cycle::Options::of(1), &wanted).expect("it can be read");
     assert_eq!(told.report.code(), crate::cli::exit::OK, "{}", told.report);
-    assert_eq!(told.report.compared().rejects, 1);
+    told.report.compared()
 }
 
 #[test]

@@ -68,13 +68,17 @@ pub struct ShardView {
     pub doors: Vec<(JourneyIndex, Door)>,
     /// By journey: how far its list is.
     pub lists: Vec<(JourneyIndex, Cursor)>,
+    /// The journeys whose failure budget is spent, and the epoch that the shard has taken (G17).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spent: Vec<(JourneyIndex, u64)>,
 }
 
 impl ShardView {
     /// Of a shard whose last decision is committed.
     pub(super) fn of(shard: &Shard, lists: impl Iterator<Item = (JourneyIndex, Cursor)>) -> Self {
         let catalog = shard.catalog();
-        let mut view = Self { lists: lists.collect(), ..Self::default() };
+        let spent = shard.spent().map(|journey| (journey, shard.epoch())).collect();
+        let mut view = Self { lists: lists.collect(), spent, ..Self::default() };
         for plan in 0..catalog.plan_count() as PlanIndex {
             view.versions.extend(Counts::of(shard, plan, catalog).map(|counts| (plan, counts)));
         }
@@ -104,10 +108,11 @@ impl ShardView {
         serde_json::from_slice(bytes.strip_prefix(&[FORMAT])?).ok()
     }
 
-    /// Whether somebody waits at a door, or a list's end was taken since `before`.
+    /// Whether somebody waits at a door, a budget is spent, or a list's end was taken since `before`.
     pub(super) fn wants_the_steward(&self, before: Option<&Self>) -> bool {
         let known = |ended: &(JourneyIndex, Cursor)| before.is_some_and(|view| view.lists.contains(ended));
-        self.doors.iter().any(|(_, door)| door.waiting > 0)
+        !self.spent.is_empty()
+            || self.doors.iter().any(|(_, door)| door.waiting > 0)
             || self.lists.iter().any(|list| list.1.is_done() && !known(list))
     }
 }
@@ -201,6 +206,7 @@ mod tests {
             refusals: vec![(1, [4; RefusalReason::ALL.len()])],
             doors: vec![(1, Door { granted: 9, admitted: 8, waiting: 7 })],
             lists: vec![(2, Cursor { epoch: 1, next: 2, end: 3 })],
+            spent: vec![(1, 4)],
         };
         let mut bytes = view.encode();
         assert_eq!(ShardView::decode(&bytes), Some(view));

@@ -76,6 +76,41 @@ fn a_recovered_journey_has_its_whole_budget_again() {
     assert_eq!(world.alarms(), 2);
 }
 
+/// G17: whoever is to put the journey into Error may be late, or die: it is spent until that has happened.
+#[test]
+fn a_spent_budget_stays_spent_until_the_journey_is_in_error() {
+    let mut world = World::with(&[&welcome("antsomi", BUDGET)]);
+    world.tell("0:00 * failure · 0:01 * failure");
+    assert!(!world.is_spent());
+    world.tell("0:02 * failure · 0:03 * failure");
+    assert_eq!((world.is_spent(), world.alarms()), (true, 1));
+    world.tell("3:00 * failure · 3:01 * close");
+    assert_eq!(
+        (world.is_spent(), world.alarms()),
+        (true, 1),
+        "the hour does not forgive it, nor does Closed"
+    );
+    world.tell("3:02 * fail");
+    assert_eq!((world.is_spent(), world.state()), (false, "Error"));
+    world.tell("3:03 * failure · 3:03 * failure · 3:03 * failure · 3:04 * recover · 3:05 * failure");
+    assert!(!world.is_spent(), "one is, what failed in Error is nobody's");
+}
+
+/// G17: Error is for what goes on by itself: a journey that an operator has stopped needs no other gate, and begins anew.
+#[test]
+fn a_journey_that_an_operator_holds_spends_nothing() {
+    for (verb, back) in [("pause", "reactivate"), ("freeze", "reactivate")] {
+        let mut world = World::with(&[&welcome("antsomi", BUDGET)]);
+        world.tell(&format!("0:00 * failure · 0:00 * failure · 0:00 * failure · 0:01 * {verb}"));
+        assert!(!world.is_spent(), "{verb}");
+        world.tell("0:02 * failure · 0:02 * failure · 0:02 * failure");
+        world.tell(&format!("0:03 * {back} · 0:04 * failure · 0:04 * failure"));
+        assert_eq!((world.is_spent(), world.alarms()), (false, 1), "{verb}");
+        world.tell("0:05 * failure");
+        assert_eq!((world.is_spent(), world.alarms()), (true, 2), "{verb}");
+    }
+}
+
 /// G17: CT has no Error; the journey goes on, and an alarm is all there is if the failures are nobody's.
 #[test]
 fn under_clevertap_a_spent_budget_is_an_alarm_and_no_state() {

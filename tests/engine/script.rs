@@ -478,6 +478,11 @@ impl World {
         self.effects.budget_spent.len()
     }
 
+    /// Whether the first journey's failure budget is spent in some shard, and it is to go to Error.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.shards.iter().any(|seat| seat.shard.spent().any(|journey| journey == 0))
+    }
+
     /// Users whom the shards know, and enrollments that are inside.
     pub(crate) fn size(&self) -> (usize, usize) {
         let sizes = self.shards.iter().map(|seat| seat.shard.size());

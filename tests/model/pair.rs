@@ -148,7 +148,7 @@ impl Pair {
         self.compare()
     }
 
-    /// A failure; what it spends puts a journey into Error at once, as the worker does.
+    /// A failure; what it spends puts a journey into Error at once, or some time later, as the steward does.
     fn fail(&mut self, now: Timestamp, journey: &str, user: Option<&str>) -> Compared {
         let before = self.world.alarms.len();
         self.world.failure(now, journey, user);
@@ -156,11 +156,19 @@ impl Pair {
         let name = |number: &u16| self.fold.catalog().journeys[usize::from(*number)].id.to_string();
         let spent: Vec<String> = self.effects.budget_spent.iter().map(name).collect();
         oracle::equal("spent budgets", &self.world.alarms[before..].to_vec(), &spent)?;
-        for journey in spent {
+        for journey in spent.iter().filter(|id| !self.world.spent().contains(id)).collect::<Vec<_>>() {
             // Of a dialect without Error both refuse it.
+            self.act(now, &Command { system: true, ..Command::new(journey, "fail") })?;
+        }
+        if now.0 / 60_000 % 2 == 0 { self.look_after_spent(now) } else { Ok(()) }
+    }
+
+    /// Whoever looks after journeys puts those into Error whose budget is spent, whenever that was.
+    fn look_after_spent(&mut self, now: Timestamp) -> Compared {
+        for journey in self.world.spent() {
             self.act(now, &Command { system: true, ..Command::new(&journey, "fail") })?;
         }
-        Ok(())
+        oracle::equal("journeys that are still to go to Error", &Vec::new(), &self.world.spent())
     }
 
     /// So many more for each shard, but never more than the limit in all.

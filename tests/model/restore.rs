@@ -264,6 +264,7 @@ fn note(shard: &Shard, map: &Map) {
     meet("parked", plans().any(|statistics| statistics.parked() > 0));
     meet("a release under way", shard.is_releasing());
     meet("known message ids", map.0.keys().any(|key| key[0] == b'd'));
+    meet("a spent budget", shard.spent().next().is_some());
     meet("at the door", journeys().any(|journey| journey.at_door() > 0));
 }
 
@@ -503,7 +504,7 @@ fn tell_all(count: u64, shards: u16) {
 fn assert_all_met(but: &[&str]) {
     let met = MET.take();
     let silent: Vec<_> = met.iter().filter(|(what, times)| **times == 0 && !but.contains(what)).collect();
-    assert!(silent.is_empty() && met.len() == 10, "never restored or undone: {silent:?} of {met:?}");
+    assert!(silent.is_empty() && met.len() == 11, "never restored or undone: {silent:?} of {met:?}");
 }
 
 #[test]

@@ -76,12 +76,22 @@ impl<L: Log> World<L> {
     }
 
     pub(crate) fn command(&mut self, journey: &str, command: Command, rows: Vec<(u64, u64)>) -> Option<u64> {
+        self.command_by(journey, Role::Operator, command, rows)
+    }
+
+    pub(crate) fn command_by(
+        &mut self,
+        journey: &str,
+        role: Role,
+        command: Command,
+        rows: Vec<(u64, u64)>,
+    ) -> Option<u64> {
         self.commands += 1;
         let record = Record {
             id: format!("c{}", self.commands),
             at: None,
             actor: "test".to_owned(),
-            role: Role::Operator,
+            role,
             journey: journey.to_owned(),
             expect: None,
             command,
