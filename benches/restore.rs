@@ -38,29 +38,13 @@ const FILE: u8 = 128;
 const PATIENCE: Duration = Duration::from_secs(600);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Everybody who comes waits for a month.
-const JOURNEY: &str = r#"
-id = "waiting"
-dialect = "clevertap"
-zone = "UTC"
-[entry]
-event = "Cart Updated"
-where = "properties.value > 0"
-[[exit]]
-event = "Order Completed"
-[[node]]
-id = "here"
-type = "wait_event"
-timeout = "30d"
-branches = [{ event = "Ping", match = "cart_id", to = "there" }]
-otherwise = "there"
-[[node]]
-id = "there"
-type = "wait_event"
-timeout = "30d"
-branches = [{ event = "Ping", where = "entry.value > 0", to = "here" }]
-otherwise = "here"
-"#;
+/// Waits for one of two events in turns.
+const WAITS: &str = include_str!("common/waits.toml");
+
+/// Everybody who comes waits for a month: nobody's wait ends while anything is measured.
+fn journey() -> String {
+    WAITS.replace("30m", "30d")
+}
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|n| n.parse().ok()).unwrap_or(default)
@@ -181,7 +165,7 @@ fn move_users(options: &KafkaOptions, users: u64, of: u64) {
 
 /// Puts the journey and publishes it.
 fn publish(log: &Kafka, now: Timestamp) -> Vec<Epoch> {
-    let definition = load("bench.toml", JOURNEY.as_bytes()).expect("it is right");
+    let definition = load("bench.toml", journey().as_bytes()).expect("it is right");
     let journey = definition.id.clone();
     let put = Verbs::Put { definition: Box::new(definition) };
     for (n, command) in [put, Verbs::Act(Act::from(Verb::Publish))].into_iter().enumerate() {

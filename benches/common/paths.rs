@@ -20,27 +20,7 @@ pub const OPERATIONS: usize = 2_000;
 const MINUTE: Interval = Interval::from_mins(1);
 
 /// Waits for one of two events in turns: the look-up, the gate, a condition, a branch, a timer.
-const WAITS: &str = r#"
-id = "waits"
-dialect = "clevertap"
-[entry]
-event = "Cart Updated"
-where = "properties.value > 0"
-[[exit]]
-event = "Order Completed"
-[[node]]
-id = "here"
-type = "wait_event"
-timeout = "30m"
-branches = [{ event = "Ping", match = "cart_id", to = "there" }]
-otherwise = "there"
-[[node]]
-id = "there"
-type = "wait_event"
-timeout = "30m"
-branches = [{ event = "Ping", where = "entry.value > 0", to = "here" }]
-otherwise = "here"
-"#;
+const WAITS: &str = include_str!("waits.toml");
 
 /// Sends at once, and is left.
 const SENDS: &str = r#"
