@@ -82,6 +82,19 @@ impl Topics {
         })
     }
 
+    /// Where each broker of the cluster listens, by its own word.
+    ///
+    /// # Errors
+    /// None answers.
+    pub fn brokers(&self) -> Result<Vec<(String, u16)>> {
+        let asked = self.admin.inner().fetch_metadata(None, PATIENCE);
+        let told = asked.map_err(|error| Error(format!("no broker answers at {}: {error}", self.servers)))?;
+        let at = |broker: &rdkafka::metadata::MetadataBroker| {
+            (broker.host().to_owned(), u16::try_from(broker.port()).unwrap_or(0))
+        };
+        Ok(told.brokers().iter().map(at).collect())
+    }
+
     /// Makes a topic, whose records are stamped by the broker.
     ///
     /// # Errors

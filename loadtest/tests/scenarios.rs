@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 use wayfarer::journey::source;
 use wayfarer_broker::Broker;
 use wayfarer_load::report;
-use wayfarer_load::report::form::Gate;
-use wayfarer_load::scenario::read;
+use wayfarer_load::report::form::{Gate, Report};
+use wayfarer_load::scenario::{On, read};
 
 const LOAD: &str = env!("CARGO_BIN_EXE_wayfarer-load");
 const SCENARIOS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
@@ -39,7 +39,11 @@ fn every_scenario_is_right_and_its_journeys_have_no_problem() {
         let scenario = read::scenario(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(path.file_stem().and_then(|stem| stem.to_str()), Some(&*scenario.name));
         let mut ids = Vec::new();
-        for journey in &scenario.journey {
+        let other = scenario.other().map_or(&[][..], |other| other.journey);
+        let mut others = Vec::new();
+        for (journey, is_own) in
+            scenario.journey.iter().map(|own| (own, true)).chain(other.iter().map(|other| (other, false)))
+        {
             let published = journey.published(Path::new(SCENARIOS)).unwrap_or_else(|error| panic!("{error}"));
             for one in published.iter().take(3) {
                 let reading = source::read("journey.toml", one.text.as_bytes());
@@ -49,6 +53,7 @@ fn every_scenario_is_right_and_its_journeys_have_no_problem() {
                     reading.problems
                 );
             }
+            let ids = if is_own { &mut ids } else { &mut others };
             ids.extend(published.into_iter().map(|one| one.id));
         }
         for operated in scenario.operated() {
@@ -58,13 +63,16 @@ fn every_scenario_is_right_and_its_journeys_have_no_problem() {
     }
     names.sort();
     let all = [
+        "bare",
         "drain",
         "gate-storm",
         "hot-user",
+        "list",
         "many-journeys",
         "release",
         "restart",
         "saturation",
+        "scale",
         "soak",
         "steady",
         "timers",
@@ -92,6 +100,45 @@ fn a_thousand_journeys_and_the_one_that_they_are_compared_with_take_as_many_cart
         within.sum()
     };
     assert_eq!((taken(&[]), taken(&sets)), (44_100, 44_100));
+}
+
+/// Or else what one of them still has to do disturbs the other one's phase.
+#[test]
+fn where_several_have_the_load_in_turns_no_wait_ends() {
+    for name in ["bare", "scale"] {
+        let path = Path::new(SCENARIOS).join(format!("{name}.toml"));
+        let scenario = read::scenario(&path, &[]).unwrap_or_else(|error| panic!("{error}"));
+        assert!(
+            scenario.rounds >= 3 && scenario.phase.iter().any(|phase| phase.on != On::Wayfarer),
+            "{name}"
+        );
+        let other = scenario.other().map_or(&[][..], |other| other.journey);
+        for (key, wait) in scenario.journey.iter().chain(other).flat_map(|journey| &journey.values) {
+            let is_wait = ["wait", "patience"].contains(&key.as_str());
+            assert!(!is_wait || wait == "30d", "{name}: {key} = {wait}");
+        }
+    }
+}
+
+#[test]
+fn a_soak_is_under_load_for_as_long_as_is_asked_and_its_report_has_a_place_of_its_own() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let said = Command::new("make").args(["-n", "-C", root, "soak", "SOAK_LOAD=40s"]).output();
+    let said = said.expect("there is a make");
+    let said = String::from_utf8_lossy(&said.stdout).replace("\\\n", " ");
+    let run = said.lines().find(|line| line.contains("wayfarer-load run loadtest/scenarios/soak.toml"));
+    let words: Vec<&str> = run.expect("a soak has a load").split_whitespace().collect();
+    let after = |option: &str| {
+        words.iter().position(|word| *word == option).and_then(|at| words.get(at + 1)).unwrap_or_else(|| {
+            panic!("{option} is missing: {words:?}");
+        })
+    };
+    assert!(after("--out").starts_with("target/soak/20"), "{words:?}");
+    let path = Path::new(SCENARIOS).join("soak.toml");
+    let length =
+        |sets: &[String]| read::scenario(&path, sets).map(|scenario| scenario.phase[0].length.to_string());
+    assert_eq!(length(&[(*after("--set")).to_owned()]).expect("the shortest one is right"), "40s");
+    assert_eq!(length(&[]).expect("it is right"), "1h");
 }
 
 /// Small, with everything: a fill under a shut gate, events over HTTP, both dialects, a verb each half second.
@@ -170,6 +217,186 @@ fn a_small_scenario_runs_to_a_report_in_which_nothing_started_under_a_shut_gate(
     assert!(again.status.success() && told.contains("p99 of storm over that of calm"), "{told}");
     let compared = load(&["compare", text(&stored), text(&stored)]);
     assert!(String::from_utf8_lossy(&compared.stdout).contains("× 1.00"));
+}
+
+/// The bare loop, a second deployment and a list, in two rounds or one.
+const SIDES: &str = r#"
+name = "sides"
+about = "Everybody who can have the load."
+system = { partitions = 4, workers = 1, settings = { "metrics.journeys_max" = 2 } }
+events = { users = 300 }
+keeping = { late_after = "2s", late_share = 0.5 }
+fill = { users = 300 }
+rounds = 2
+
+[[journey]]
+file = "SCENARIOS/journeys/thanks.toml"
+[[journey]]
+file = "SCENARIOS/journeys/inside.toml"
+values = { drain = "30d", wait = "30d" }
+
+[beside]
+system = { partitions = 2, workers = 1 }
+events = { users = 50 }
+fill = { users = 50 }
+[[beside.journey]]
+file = "SCENARIOS/journeys/thanks.toml"
+
+[[phase]]
+name = "large"
+for = "1s"
+load = { rate = 1200 }
+[[phase]]
+name = "small"
+on = "beside"
+for = "1s"
+load = { rate = 1200 }
+against = "large"
+[[phase]]
+name = "limit"
+on = "bare"
+for = "1s"
+load = { rate = 1200 }
+against = "large"
+"#;
+
+/// A scenario in its own directory, run on the shared broker; its report.
+fn ran(scenario: &str, name: &str) -> (Report, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, out) = (directory.path().join("s.toml"), directory.path().join("out"));
+    std::fs::write(&file, scenario.replace("SCENARIOS", SCENARIOS)).expect("it can be written");
+    let (broker, program) = (Broker::shared().expect("a broker"), wayfarer());
+    let ran =
+        load(&["run", text(&file), "--brokers", broker, "--program", text(&program), "--out", text(&out)]);
+    let (said, error) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
+    assert!(ran.status.success(), "{said}{error}");
+    let report = report::load(&out.join(format!("{name}.json"))).expect("it is a result");
+    assert_eq!(report.void, Vec::<String>::new());
+    let page = std::fs::read_to_string(out.join(format!("{name}.html"))).expect("there is a page");
+    (report, page)
+}
+
+#[test]
+fn the_bare_loop_and_a_second_deployment_have_the_load_in_turns_and_are_compared() {
+    let (report, page) = ran(SIDES, "sides");
+    let phase = |name: &str| {
+        report.phases.iter().find(|phase| phase.name == name).unwrap_or_else(|| panic!("{name}"))
+    };
+    for round in ["", ".2"] {
+        for (name, on) in [("large", On::Wayfarer), ("small", On::Beside), ("limit", On::Bare)] {
+            let phase = phase(&format!("{name}{round}"));
+            assert_eq!(phase.on, on);
+            let sends = phase.latency("schedule_to_send").map_or(0, |latency| latency.count);
+            assert!(sends > 20, "{}: {sends} sends", phase.name);
+            assert!(phase.cpu_ns > 0.0, "{}: its processes were seen at work", phase.name);
+            assert!(phase.broker_cpu_ns.is_some_and(|ns| ns > 0.0), "{}: the broker is here", phase.name);
+            let compared = phase.p99_ratio.zip(phase.cpu_ratio);
+            assert_eq!(compared.is_some(), on != On::Wayfarer, "{}: {compared:?}", phase.name);
+        }
+        // Of the same events as many are sends, whoever has them: the bare loop sends what Wayfarer would.
+        let share = |name: &str| {
+            let phase = phase(&format!("{name}{round}"));
+            phase.latencies[0].count as f64 / phase.events as f64
+        };
+        let (ours, bare) = (share("large"), share("limit"));
+        assert!(
+            (0.6..1.6).contains(&(bare / ours)),
+            "{bare} of the bare loop's events are sends, {ours} of ours"
+        );
+    }
+    let on = |on| report.samples.iter().filter(|sample| sample.on == on).count();
+    assert!([On::Wayfarer, On::Beside, On::Bare].into_iter().all(|one| on(one) > 4), "each was watched");
+    for part in [
+        "p99 of limit over that of large: ",
+        "own CPU an event of small over that of large: ",
+        "of 2 rounds, from ",
+    ] {
+        assert!(page.contains(part), "{part:?}");
+    }
+    assert!(
+        page.contains("limit schedule_to_send") && page.contains("large schedule_to_send"),
+        "both curves"
+    );
+}
+
+#[test]
+fn the_bare_loop_has_nothing_to_do_where_no_journey_sends_at_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, out) = (directory.path().join("s.toml"), directory.path().join("out"));
+    let quiet =
+        SIDES.replacen("journeys/thanks.toml", "journeys/cart.toml\"\nvalues = { patience = \"1s\" }\n#", 1);
+    std::fs::write(&file, quiet.replace("SCENARIOS", SCENARIOS)).expect("it can be written");
+    let (broker, program) = (Broker::shared().expect("a broker"), wayfarer());
+    let more = ["--brokers", broker, "--program", text(&program), "--set", "rounds=1"];
+    let said = refused(text(&file), &more, &out);
+    assert!(said.contains("no journey sends at once to everybody who causes an event"), "{said}");
+}
+
+/// A list of some users is taken while others buy.
+const LIST: &str = r#"
+name = "taken"
+about = "A list in small."
+system = { partitions = 4, workers = 1 }
+events = { users = 300 }
+keeping = { late_after = "2s", late_share = 0.5 }
+
+[[journey]]
+file = "SCENARIOS/journeys/thanks.toml"
+[[journey]]
+file = "SCENARIOS/journeys/audience.toml"
+
+[[phase]]
+name = "calm"
+for = "2s"
+load = { rate = 600 }
+[[phase]]
+name = "list"
+for = "3s"
+load = { rate = 600 }
+against = "calm"
+act = [{ at = "200ms", journeys = ["audience"], rows = 3000, verbs = ["activate"] }]
+"#;
+
+#[test]
+fn a_list_is_taken_beside_live_traffic_each_row_once() {
+    let (report, page) = ran(LIST, "taken");
+    let list = &report.lists[0];
+    assert_eq!(
+        (report.lists.len(), list.rows, list.entered, list.twice, list.strangers),
+        (1, 3_000, 3_000, 0, 0)
+    );
+    assert!(list.asked <= list.uploaded && list.took_ms.is_some(), "{list:?}");
+    assert!(report.phases[1].p99_ratio.is_some_and(|ratio| ratio > 0.0));
+    // Those on the list are sent something too, and that is no latency of live traffic.
+    let sends = report.samples.last().map_or(0, |sample| sample.sends);
+    let counted: u64 =
+        report.phases.iter().flat_map(|phase| &phase.latencies).map(|latency| latency.count).sum();
+    assert!(sends >= 3_000 + counted, "{sends} sends, {counted} of them count");
+    assert!(page.contains("list of 3000 rows for audience: uploaded in "));
+}
+
+/// The log of intervals finds no room: the limit is that of a file's size, which a shell sets for those it starts.
+#[test]
+fn a_watcher_that_fails_ends_the_run_with_its_sentence_and_leaves_no_report() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (file, out) = (directory.path().join("small.toml"), directory.path().join("out"));
+    let hours = SMALL.replace("\"4s\"", "\"2h\"").replace("SCENARIOS", SCENARIOS);
+    std::fs::write(&file, hours).expect("it can be written");
+    let (broker, program) = (Broker::shared().expect("a broker"), wayfarer());
+    let mut command = Command::new("sh");
+    // What may not become longer than 8 blocks of 512 bytes is refused, rather than the end of the process.
+    command.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"", LOAD, "run", text(&file)]);
+    command.args(["--brokers", broker, "--program", text(&program), "--out", text(&out)]);
+    let ran = command.output().expect("the program starts");
+    let said = String::from_utf8_lossy(&ran.stderr).trim_end().to_owned();
+    assert_eq!(ran.status.code(), Some(1), "{said}");
+    assert!(
+        said.starts_with("wayfarer-load: cannot write the log of intervals: ") && !said.contains('\n'),
+        "{said}"
+    );
+    for end in ["json", "html", "hlog", "hlog.part"] {
+        assert!(!out.join(format!("small.{end}")).exists(), "small.{end} would look whole");
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ const SLEEP_MIN_US: i64 = 500;
 const LOOK_EVERY: u64 = 64;
 
 /// When a schedule is kept.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Keeping {
     /// Later than this after its schedule an event is late.

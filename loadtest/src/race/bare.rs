@@ -44,6 +44,26 @@ pub struct Shape {
     pub others: f64,
     /// The bytes of such a record.
     pub other: usize,
+    /// What it sends at once, if latencies are measured.
+    #[serde(default)]
+    pub sends: Option<Sends>,
+}
+
+/// What the loop sends at once.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub struct Sends {
+    /// Where.
+    pub topic: String,
+    /// By which events, by name: one send for each time that the event's is among them.
+    pub events: Vec<String>,
+    /// The bytes of a send.
+    pub size: usize,
+}
+
+/// What is read of the properties of an event that is answered by a send.
+#[derive(Deserialize)]
+struct Scheduled {
+    scheduled: u64,
 }
 
 /// Loops until it is asked to end.
@@ -96,6 +116,7 @@ struct Loop<'a> {
     touched: Vec<i32>,
     messages: Messages,
     records: Records,
+    sends: Records,
     /// What is left of a record, and of a line, that was not whole.
     rest: [f64; 2],
 }
@@ -117,6 +138,26 @@ impl Records {
         let filler = like.iter().cycle().take(value);
         self.bytes.extend(filler);
         self.ends.push((partition, key_end, self.bytes.len()));
+    }
+
+    /// A send of that size, by which its reader knows when its event was scheduled.
+    fn send(&mut self, partition: i32, key: &[u8], scheduled: u64, size: usize) {
+        self.bytes.push(b'b');
+        self.bytes.extend_from_slice(key);
+        let key_end = self.bytes.len();
+        let head = format!(
+            r#"{{"journey":"bare","due":"1970-01-01T00:00:00Z","variables":{{"scheduled":{scheduled}}},"as":""#
+        );
+        self.bytes.extend_from_slice(head.as_bytes());
+        let like = b"a push of which only the size matters, ";
+        self.bytes.extend(like.iter().cycle().take(size.saturating_sub(head.len() + 2)));
+        self.bytes.extend_from_slice(b"\"}");
+        self.ends.push((partition, key_end, self.bytes.len()));
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
     }
 
     fn outs(&self) -> impl Iterator<Item = Out<'_>> {
@@ -152,6 +193,7 @@ impl<'a> Loop<'a> {
             touched: Vec::new(),
             messages: Messages::new(),
             records: Records::default(),
+            sends: Records::default(),
             rest: [0.0; 2],
         })
     }
@@ -235,6 +277,14 @@ impl<'a> Loop<'a> {
                     self.records.push(partition, prefix, key, (size, bytes));
                 }
             }
+            if let Some(sends) = &self.shape.sends {
+                for _ in sends.events.iter().filter(|name| **name == *event.name) {
+                    let read = serde_json::from_slice(event.properties);
+                    let Scheduled { scheduled } =
+                        read.map_err(|error| Error(format!("no event of a load: {error}")))?;
+                    self.sends.send(partition, event.user.as_bytes(), scheduled, sends.size);
+                }
+            }
         }
         Ok(self.messages.len())
     }
@@ -257,13 +307,36 @@ impl<'a> Loop<'a> {
             .collect();
         let mut transaction = self.producer.begin()?;
         transaction.produce(&self.shape.state, self.records.outs(), PATIENCE)?;
+        if let Some(sends) = &self.shape.sends {
+            transaction.produce(&sends.topic, self.sends.outs(), PATIENCE)?;
+        }
         transaction.send_offsets(&offsets, &group, PATIENCE)?;
         transaction.commit(PATIENCE)?;
-        self.records.bytes.clear();
-        self.records.ends.clear();
+        self.records.clear();
+        self.sends.clear();
         for partition in self.touched.drain(..) {
             self.at[partition as usize] = None;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_send_has_the_size_that_is_asked_for_and_tells_its_schedule() {
+        let mut records = Records::default();
+        for size in [300, 0] {
+            records.send(3, b"user", 1_772_323_200_123_456, size);
+        }
+        let all: Vec<_> = records.outs().collect();
+        let value = |at: usize| all[at].value.expect("it has one");
+        assert_eq!((all[0].partition, all[0].key, value(0).len()), (3, Some(&b"buser"[..]), 300));
+        for at in [0, 1] {
+            let line: serde_json::Value = serde_json::from_slice(value(at)).expect("it is JSON");
+            assert_eq!(line["variables"]["scheduled"], 1_772_323_200_123_456_u64);
+        }
     }
 }

@@ -28,6 +28,7 @@ pub mod report;
 pub mod rounds;
 pub mod streams;
 pub mod waiting;
+pub mod weigh;
 
 /// How the race is run.
 #[derive(Args, Clone, Debug)]

@@ -5,12 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use wayfarer::metrics::names;
-use wayfarer::metrics::read::Scrape;
 
 use crate::error::{Error, Result, cannot};
 use crate::process::Measured;
-use crate::run::system::free_port;
+use crate::run::system::{commits, free_port};
 use crate::topics::{OWN, Topics};
 
 /// One life of it: topics of its own beside the events.
@@ -144,13 +142,7 @@ impl Ours {
     /// # Errors
     /// It does not say.
     pub fn commits(&self) -> Result<u64> {
-        let text = ureq::get(format!("{}/metrics", self.listen)).call().ok();
-        let text = text.and_then(|mut answer| answer.body_mut().read_to_string().ok()).unwrap_or_default();
-        let commits = Scrape::parse(&text).ok().and_then(|scrape| scrape.sum(&names::COMMITS));
-        commits
-            .map(|commits| commits as u64)
-            .filter(|commits| *commits > 0)
-            .ok_or_else(|| Error("wayfarer does not say how often it has committed".to_owned()))
+        commits(&self.listen)
     }
 
     /// Deletes its topics.

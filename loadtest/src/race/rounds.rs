@@ -12,10 +12,11 @@ use super::peer::{Peer, YARDSTICK};
 use super::report::{OURS, Report};
 use super::streams::{Streams, changelogs};
 use super::waiting::Waiting;
+use super::weigh::Written;
 use super::{Race, bare};
 use crate::error::{Error, Result, cannot};
 use crate::process::Measured;
-use crate::topics::{Content, Topics};
+use crate::topics::Topics;
 use crate::traffic::Traffic;
 
 /// What compiles before it runs is steady from this share of the events on, in percent.
@@ -168,36 +169,11 @@ impl Rounds<'_> {
 
     /// What Wayfarer has written: the bare loop writes as many records of the same size.
     fn weigh(&self, ours: &Ours, commits: u64) -> Result<bare::Shape> {
-        let events = self.args.events;
-        let (mut users, mut lines, mut others, mut parts) =
-            (Content::default(), Content::default(), Content::default(), 0);
-        for name in ["state", "cycles", "sends", "transitions", "refusals"] {
-            let topic = format!("{}{name}", ours.prefix);
-            for (first, content) in self.topics.content(&topic, self.args.partitions)? {
-                match (name, first) {
-                    ("state", b'u') => users += content,
-                    ("transitions" | "refusals", _) => lines += content,
-                    _ => others += content,
-                }
-                if (name, first) == ("state", 0) {
-                    parts = content.records;
-                }
-            }
-        }
-        if commits == 0 || parts == 0 || users.records == 0 {
+        let written = Written::read(self.topics, &ours.prefix, self.args.partitions)?;
+        if commits == 0 || written.parts == 0 || written.users.records == 0 {
             return Err(Error("it has committed nothing".to_owned()));
         }
-        let of = |content: Content| content.records as f64 / events as f64;
-        Ok(bare::Shape {
-            batch: (events / commits) as usize,
-            records: of(users),
-            value: (users.values / users.records) as usize,
-            lines: of(lines),
-            line: lines.values.checked_div(lines.records).unwrap_or(0) as usize,
-            others: others.records as f64 / parts as f64,
-            other: (others.values / others.records.max(1)) as usize,
-            ..self.yardstick()
-        })
+        Ok(written.shape(self.args.events, commits, &self.yardstick()))
     }
 
     /// What the bare loop wrote where the peers' figures were taken: a record an event, and a commit each 100 ms.
@@ -215,6 +191,7 @@ impl Rounds<'_> {
             line: 0,
             others: 1.0,
             other: 16,
+            sends: None,
         }
     }
 

@@ -8,13 +8,16 @@ use super::form::{PhaseResult, Report};
 type Figure = (&'static str, fn(&PhaseResult) -> Option<f64>);
 
 /// What is compared of a phase.
-const FIGURES: [Figure; 8] = [
+const FIGURES: [Figure; 11] = [
     ("schedule_to_send p50", |phase| Some(phase.latency("schedule_to_send")?.p50)),
     ("schedule_to_send p99", |phase| Some(phase.latency("schedule_to_send")?.p99)),
     ("schedule_to_send p99.9", |phase| Some(phase.latency("schedule_to_send")?.p999)),
     ("deadline_to_send p99", |phase| Some(phase.latency("deadline_to_send")?.p99)),
     ("events done a second", |phase| Some(phase.throughput)),
     ("CPU ns an event", |phase| Some(phase.cpu_ns)),
+    ("brokers' CPU ns an event", |phase| phase.broker_cpu_ns),
+    ("p99 over that of against", |phase| phase.p99_ratio),
+    ("CPU over that of against", |phase| phase.cpu_ratio),
     ("highest lag", |phase| Some(phase.lag_max as f64)),
     ("highest memory", |phase| Some(phase.memory[1] as f64)),
 ];

@@ -3,10 +3,10 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::Scenario;
+use crate::scenario::{On, Scenario};
 
 /// The number of this form; another one is not read.
-pub const FORM: u32 = 2;
+pub const FORM: u32 = 3;
 
 /// What came out of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub struct Report {
     pub flips: Vec<Flip>,
     /// Each instance that was ended or killed.
     pub restarts: Vec<Restart>,
+    /// Each list that was uploaded.
+    pub lists: Vec<ListTaken>,
     /// Why (part of) this is no result, a sentence each.
     pub void: Vec<String>,
     /// What went otherwise than asked for and is no reason against it, a sentence each.
@@ -63,8 +65,12 @@ pub struct Saturated {
 /// What came out of a phase.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PhaseResult {
-    /// Its name.
+    /// Its name; from the second round on with the round's number: `NAME.2`.
     pub name: String,
+    /// Who had its load.
+    pub on: On,
+    /// The phase that it is compared with.
+    pub against: Option<String>,
     /// Events a second that were asked for, on average, warming included.
     pub rate: f64,
     /// When it counts, in microseconds since 1970.
@@ -83,12 +89,16 @@ pub struct PhaseResult {
     pub throughput: f64,
     /// The system's own time on processors for an event, in nanoseconds.
     pub cpu_ns: f64,
+    /// The brokers' time on processors for an event, in nanoseconds, if it is known.
+    pub broker_cpu_ns: Option<f64>,
     /// The highest lag that was seen.
     pub lag_max: u64,
     /// Resident memory at the beginning, at most, and at the end, in bytes.
     pub memory: [u64; 3],
     /// Its p99 over that of the phase that it is compared with.
     pub p99_ratio: Option<f64>,
+    /// Its own CPU an event over that of the phase that it is compared with.
+    pub cpu_ratio: Option<f64>,
 }
 
 /// How long something took.
@@ -134,9 +144,11 @@ impl Latency {
     }
 }
 
-/// One look from outside. What is counted is counted from the beginning of the run.
+/// One look from outside, at whoever had the load. What is counted is counted from the beginning of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
+    /// At whom.
+    pub on: On,
     /// When, in microseconds since 1970.
     pub at: i64,
     /// Events that the generator has sent in this phase.
@@ -151,6 +163,8 @@ pub struct Sample {
     pub cpu_ns: u64,
     /// That of the load itself: generator and reader.
     pub load_cpu_ns: u64,
+    /// That of the brokers, if it is known.
+    pub broker_cpu_ns: Option<u64>,
     /// The system's resident memory, in bytes.
     pub memory: u64,
     /// The p99 from schedule to send since the last look, in milliseconds.
@@ -239,4 +253,40 @@ pub struct Restart {
     pub at: i64,
     /// How long until all instances were ready again, in milliseconds.
     pub ready_ms: f64,
+}
+
+/// An audience list that was uploaded, and what the topics say of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListTaken {
+    /// The journey.
+    pub journey: String,
+    /// How many rows it had.
+    pub rows: u64,
+    /// When the upload began, in microseconds since 1970.
+    pub asked: i64,
+    /// When it was answered.
+    pub uploaded: i64,
+    /// How many of its rows entered.
+    pub entered: u64,
+    /// How many entered once more, each time counted.
+    pub twice: u64,
+    /// How many entered who were no rows of it.
+    pub strangers: u64,
+    /// From the answer to the last one's entry, in milliseconds, if anybody entered.
+    pub took_ms: Option<f64>,
+}
+
+impl ListTaken {
+    /// One of so many rows, of which nothing is known yet.
+    #[must_use]
+    pub fn new(journey: &str, rows: u64) -> Self {
+        let journey = journey.to_owned();
+        Self { journey, rows, asked: 0, uploaded: 0, entered: 0, twice: 0, strangers: 0, took_ms: None }
+    }
+
+    /// Whether each row was taken once, and nobody else.
+    #[must_use]
+    pub const fn is_whole(&self) -> bool {
+        self.entered == self.rows && self.twice == 0 && self.strangers == 0
+    }
 }

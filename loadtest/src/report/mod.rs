@@ -12,7 +12,7 @@ pub mod text;
 
 use std::path::{Path, PathBuf};
 
-use self::form::{FORM, Flip, Latency, Machine, PhaseResult, Report};
+use self::form::{FORM, Flip, Latency, ListTaken, Machine, PhaseResult, Report};
 use crate::error::{Error, Result, cannot};
 
 /// Where a report's files are.
@@ -58,17 +58,26 @@ impl Files {
     pub fn clear(&self) -> Result<()> {
         let directory = self.json.parent().unwrap_or(Path::new("."));
         let doing = || format!("delete an older report in {}", directory.display());
-        let of_instance = format!("{}instance-", self.logs.display());
+        let parts = ["instance-", "beside.instance-", "bare.log"];
+        let parts = parts.map(|part| self.log_of(part).display().to_string());
         for entry in
             std::fs::read_dir(directory).map_err(cannot(doing()))?.filter_map(std::result::Result::ok)
         {
             let path = entry.path();
             let known = [&self.json, &self.page, &self.log].contains(&&path);
-            if known || path.to_string_lossy().starts_with(&of_instance) {
+            if known || parts.iter().any(|part| path.to_string_lossy().starts_with(part)) {
                 std::fs::remove_file(path).map_err(cannot(doing()))?;
             }
         }
         Ok(())
+    }
+
+    /// A file of somebody who takes part, by the end of its name.
+    #[must_use]
+    pub fn log_of(&self, end: &str) -> PathBuf {
+        let mut path = self.logs.as_os_str().to_owned();
+        path.push(end);
+        PathBuf::from(path)
     }
 
     /// Deletes what was begun of a report that there will not be.
@@ -159,6 +168,12 @@ impl PhaseResult {
         let (own, other) = (self.latencies.first()?, other.latencies.first()?);
         (own.stage == other.stage).then(|| own.p99 / other.p99)
     }
+
+    /// Its own CPU an event over that of another phase; None where one of them was not seen at work.
+    #[must_use]
+    pub fn cpu_over(&self, other: &Self) -> Option<f64> {
+        (self.cpu_ns > 0.0 && other.cpu_ns > 0.0).then(|| self.cpu_ns / other.cpu_ns)
+    }
 }
 
 impl Report {
@@ -170,14 +185,21 @@ impl Report {
             if self.phases[number].latencies.is_empty() && !self.is_void(&name) {
                 self.void.push(format!("{name}: not one send was seen that began in it"));
             }
-            let against = self.scenario.phase.get(number).and_then(|phase| phase.against.clone());
-            let Some(against) = against else { continue };
+            let Some(against) = self.phases[number].against.clone() else { continue };
             let other = self.phases.iter().find(|phase| phase.name == against);
             let ratio = other.and_then(|other| self.phases[number].p99_over(other));
-            self.phases[number].p99_ratio = ratio;
+            let cpu = other.and_then(|other| self.phases[number].cpu_over(other));
+            (self.phases[number].p99_ratio, self.phases[number].cpu_ratio) = (ratio, cpu);
             if ratio.is_none() && !self.is_void(&name) {
                 self.void.push(format!("{name}: its p99 cannot be compared with that of {against}"));
             }
+        }
+        for list in self.lists.iter().filter(|list| !list.is_whole()) {
+            let ListTaken { journey, rows, entered, twice, strangers, .. } = list;
+            self.void.push(format!(
+                "of the {rows} rows of the list for {journey} {entered} entered, {twice} of them once more, and \
+                 {strangers} others: each row is to enter once"
+            ));
         }
         let broken: Vec<&Flip> = self.flips.iter().filter(|flip| flip.starts_after > 0).collect();
         let starts: u64 = broken.iter().map(|flip| flip.starts_after).sum();

@@ -62,13 +62,18 @@ fn charts(report: &Report) -> Vec<Chart> {
     let between = |of: &dyn Fn(&Sample, &Sample) -> f64| -> Vec<(f64, f64)> {
         // Over a second, so that a commit more or less does not show.
         let pairs = report.samples.iter().zip(report.samples.iter().skip(4));
-        pairs.map(|(before, after)| (at(after), of(before, after))).collect()
+        let same = pairs.filter(|(before, after)| before.on == after.on);
+        same.map(|(before, after)| (at(after), of(before, after))).collect()
     };
     let line = |name: &str, points| Line { name: name.to_owned(), points };
     let sends =
         |a: &Sample, b: &Sample| b.sends.saturating_sub(a.sends) as f64 * 1e6 / (b.at - a.at).max(1) as f64;
     let load = |a: &Sample, b: &Sample| {
         b.load_cpu_ns.saturating_sub(a.load_cpu_ns) as f64 / 1e3 / (b.at - a.at).max(1) as f64
+    };
+    let brokers = |a: &Sample, b: &Sample| {
+        let both = a.broker_cpu_ns.zip(b.broker_cpu_ns);
+        both.map_or(0.0, |(a_ns, b_ns)| b_ns.saturating_sub(a_ns) as f64 / 1e3 / (b.at - a.at).max(1) as f64)
     };
     let mut charts = vec![
         percentiles(report),
@@ -91,7 +96,7 @@ fn charts(report: &Report) -> Vec<Chart> {
             "Memory",
             "MiB",
             vec![line(
-                "resident, all instances",
+                "resident, whoever has the load",
                 each(&|sample| Some(sample.memory as f64 / f64::from(1 << 20))),
             )],
         ),
@@ -99,7 +104,8 @@ fn charts(report: &Report) -> Vec<Chart> {
             "Processors",
             "processors",
             vec![
-                line("the system", between(&Sample::cores_to)),
+                line("who has the load", between(&Sample::cores_to)),
+                line("brokers", between(&brokers)),
                 line("generator and readers", between(&load)),
             ],
         ),

@@ -5,12 +5,14 @@ use std::path::Path;
 use super::form::*;
 use super::*;
 use crate::generate::pace::micros;
-use crate::scenario::read;
+use crate::scenario::{On, read};
 
 /// A phase of which nothing is known.
 pub fn phase(name: &str) -> PhaseResult {
     PhaseResult {
         name: name.to_owned(),
+        on: On::Wayfarer,
+        against: None,
         rate: 1_000.0,
         from: 1_000_000,
         to: 5_000_000,
@@ -20,9 +22,11 @@ pub fn phase(name: &str) -> PhaseResult {
         latencies: Vec::new(),
         throughput: 0.0,
         cpu_ns: 0.0,
+        broker_cpu_ns: Some(750.0),
         lag_max: 0,
         memory: [0; 3],
         p99_ratio: None,
+        cpu_ratio: None,
     }
 }
 
@@ -55,6 +59,7 @@ fn fixture(factor: u64) -> Report {
                 [[phase]]\nname = \"calm\"\nfor = \"4s\"\nload = { rate = 1000 }\n\
                 [[phase]]\nname = \"storm\"\nfor = \"4s\"\nload = { rate = 1000 }\nagainst = \"calm\"\n";
     let sample = |second: i64| Sample {
+        on: On::Wayfarer,
         at: second * 1_000_000,
         generated: 1_000 * second as u64,
         done: 1_000 * second as u64,
@@ -62,6 +67,7 @@ fn fixture(factor: u64) -> Report {
         sends: 100 * second as u64,
         cpu_ns: 500_000_000 * second as u64,
         load_cpu_ns: 0,
+        broker_cpu_ns: Some(0),
         memory: 64 << 20,
         p99_ms: Some(5.0),
     };
@@ -73,12 +79,23 @@ fn fixture(factor: u64) -> Report {
         began: 0,
         saturation: Some(Saturated { rate: 9_000.0, measured: true, by_system: true, cpu_ns: 1_234.0 }),
         phases: vec![
-            PhaseResult { latencies: vec![latency(10)], ..phase("calm") },
-            PhaseResult { latencies: vec![latency(10 * factor)], cpu_ns: 100.0, ..phase("storm") },
+            PhaseResult { latencies: vec![latency(10)], cpu_ns: 80.0, ..phase("calm") },
+            PhaseResult {
+                latencies: vec![latency(10 * factor)],
+                cpu_ns: 100.0,
+                against: Some("calm".to_owned()),
+                ..phase("storm")
+            },
         ],
         samples: (0..10).map(sample).collect(),
         flips: vec![flip("pause", 0)],
         restarts: vec![Restart { instance: 0, killed: true, at: 3_000_000, ready_ms: 700.0 }],
+        lists: vec![ListTaken {
+            uploaded: 1_500_000,
+            entered: 900,
+            took_ms: Some(3_000.0),
+            ..ListTaken::new("audience", 900)
+        }],
         void: Vec::new(),
         remarks: vec!["storm: one act was late".to_owned()],
     };
@@ -94,6 +111,8 @@ fn the_text_has_the_figures_and_the_ratio_to_the_phase_it_is_compared_with() {
         "p99 of storm over that of calm: 2.00",
         "antsomi: 1 verbs, answered after 130.0 ms (p50)",
         "0 starts under a shut gate after an answer, 40 in the seconds before the questions",
+        "own CPU an event of storm over that of calm: 1.25",
+        "list of 900 rows for audience: uploaded in 1.50 s; by the topics 900 rows entered, the last one 3.00 s later (300/s)",
         "instance 0 was killed: all ready again after 0.70 s",
         "schedule_to_send   1000",
         "note: storm: one act was late",
@@ -101,6 +120,43 @@ fn the_text_has_the_figures_and_the_ratio_to_the_phase_it_is_compared_with() {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
     assert!(!text.contains("NO RESULT"));
+}
+
+#[test]
+fn of_rounds_the_median_is_told_with_the_least_and_the_most() {
+    let mut report = fixture(1);
+    for (round, factor) in [(2, 4), (3, 3)] {
+        let named = |name: &str| format!("{name}.{round}");
+        let calm = PhaseResult { latencies: vec![latency(10)], ..phase(&named("calm")) };
+        let storm = PhaseResult {
+            latencies: vec![latency(10 * factor)],
+            against: Some(named("calm")),
+            broker_cpu_ns: None,
+            ..phase(&named("storm"))
+        };
+        report.phases.extend([calm, storm]);
+    }
+    report.judge();
+    let text = text::text(&report);
+    let said = "p99 of storm over that of calm: 3.00 (median of 3 rounds, from 1.00 to 4.00)";
+    assert_eq!(text.matches("p99 of storm over that of calm").count(), 1, "{text}");
+    assert!(text.contains(said) && text.contains(" ? "), "{text}");
+    assert!(
+        text.contains("own CPU an event of storm over that of calm: 1.25"),
+        "only round 1 has it: {text}"
+    );
+}
+
+#[test]
+fn a_list_whose_rows_did_not_enter_once_each_voids_the_result() {
+    for (entered, twice, strangers) in [(899, 0, 0), (900, 1, 0), (900, 0, 1)] {
+        let mut report = fixture(1);
+        report.lists = vec![ListTaken { entered, twice, strangers, ..ListTaken::new("audience", 900) }];
+        report.judge();
+        let said =
+            format!("of the 900 rows of the list for audience {entered} entered, {twice} of them once more");
+        assert!(report.void.len() == 1 && report.void[0].starts_with(&said), "{:?}", report.void);
+    }
 }
 
 #[test]

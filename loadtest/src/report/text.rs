@@ -5,8 +5,9 @@ use std::fmt::Write;
 use hdrhistogram::Histogram;
 use wayfarer::model::Timestamp;
 
-use super::form::{Flip, PhaseResult, Report};
+use super::form::{Flip, ListTaken, PhaseResult, Report};
 use crate::generate::pace::micros;
+use crate::scenario::base;
 
 /// What is promised of a report: nothing that is void is told as a result.
 #[must_use]
@@ -42,13 +43,21 @@ pub fn text(report: &Report) -> String {
         out.push('\n');
         table(&mut out, &phases(&report.phases));
     }
-    for phase in report.phases.iter().filter(|phase| phase.p99_ratio.is_some()) {
-        let against = scenario.phase.iter().find(|asked| asked.name == phase.name);
-        let against = against.and_then(|asked| asked.against.as_deref()).unwrap_or_default();
-        let ratio = phase.p99_ratio.unwrap_or_default();
-        line(&mut out, format_args!("\np99 of {} over that of {against}: {ratio:.2}", phase.name));
-    }
+    ratios(&mut out, &report.phases);
     flips(&mut out, &report.flips);
+    for list in &report.lists {
+        let ListTaken { journey, rows, entered, .. } = list;
+        let upload = (list.uploaded - list.asked) as f64 / 1e6;
+        let took = list.took_ms.unwrap_or_default() / 1e3;
+        let rate = *entered as f64 / took.max(1e-3);
+        line(
+            &mut out,
+            format_args!(
+                "\nlist of {rows} rows for {journey}: uploaded in {upload:.2} s; by the topics {entered} rows entered, the \
+                 last one {took:.2} s later ({rate:.0}/s)"
+            ),
+        );
+    }
     for restart in &report.restarts {
         let how = if restart.killed { "killed" } else { "ended" };
         let ready = restart.ready_ms / 1e3;
@@ -65,6 +74,44 @@ fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.push('\n');
 }
 
+/// How each phase compares with the one that it is to be compared with, in all rounds.
+fn ratios(out: &mut String, phases: &[PhaseResult]) {
+    let mut told: Vec<&str> = Vec::new();
+    for phase in phases {
+        let (name, Some(against)) = (base(&phase.name), phase.against.as_deref().map(base)) else { continue };
+        if told.contains(&name) {
+            continue;
+        }
+        told.push(name);
+        out.push('\n');
+        let of = |ratio: fn(&PhaseResult) -> Option<f64>| {
+            let rounds = phases.iter().filter(|phase| base(&phase.name) == name);
+            let mut all: Vec<f64> = rounds.filter_map(ratio).collect();
+            all.sort_by(f64::total_cmp);
+            all
+        };
+        for (what, all) in
+            [("p99", of(|phase| phase.p99_ratio)), ("own CPU an event", of(|phase| phase.cpu_ratio))]
+        {
+            match &*all {
+                [] => {}
+                [one] => line(out, format_args!("{what} of {name} over that of {against}: {one:.2}")),
+                [least, .., most] => {
+                    let median = f64::midpoint(all[(all.len() - 1) / 2], all[all.len() / 2]);
+                    line(
+                        out,
+                        format_args!(
+                            "{what} of {name} over that of {against}: {median:.2} (median of {} rounds, from {least:.2} to \
+                             {most:.2})",
+                            all.len()
+                        ),
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// The head and a row a stage of each phase.
 fn phases(phases: &[PhaseResult]) -> Vec<Vec<String>> {
     let head = [
@@ -73,6 +120,7 @@ fn phases(phases: &[PhaseResult]) -> Vec<Vec<String>> {
         "done/s",
         "late",
         "CPU ns",
+        "broker",
         "lag",
         "MiB",
         "stage (ms)",
@@ -91,6 +139,7 @@ fn phases(phases: &[PhaseResult]) -> Vec<Vec<String>> {
             format!("{:.0}", phase.throughput),
             format!("{:.2} %", phase.late_share * 100.0),
             format!("{:.0}", phase.cpu_ns),
+            phase.broker_cpu_ns.map_or_else(|| "?".to_owned(), |ns| format!("{ns:.0}")),
             phase.lag_max.to_string(),
             phase.memory.map(|bytes| (bytes >> 20).to_string()).join(" "),
         ];
@@ -98,7 +147,7 @@ fn phases(phases: &[PhaseResult]) -> Vec<Vec<String>> {
             rows.push([of_phase.clone(), vec!["no latencies".to_owned()]].concat());
         }
         for (number, latency) in phase.latencies.iter().enumerate() {
-            let first = if number == 0 { of_phase.clone() } else { vec![String::new(); 7] };
+            let first = if number == 0 { of_phase.clone() } else { vec![String::new(); 8] };
             let times = [latency.p50, latency.p90, latency.p99, latency.p999, latency.max];
             let times = times.map(|ms| format!("{ms:.1}")).to_vec();
             rows.push([first, vec![latency.stage.clone(), latency.count.to_string()], times].concat());
@@ -115,7 +164,7 @@ fn table(out: &mut String, rows: &[Vec<String>]) {
     let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
     for row in rows {
         let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, width))| {
-            if [0, 7].contains(&column) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
+            if [0, 8].contains(&column) { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
         });
         let cells: Vec<String> = cells.collect();
         line(out, format_args!("{}", cells.join("  ").trim_end()));

@@ -46,6 +46,8 @@ impl Stage {
 pub struct Window {
     /// The phase's name.
     pub name: String,
+    /// The topic of sends of whoever has the load: what others send meanwhile does not count.
+    pub topic: String,
     /// From then, in microseconds since 1970.
     pub from: i64,
     /// Until then.
@@ -125,10 +127,10 @@ impl Latencies {
         }
     }
 
-    /// What begins in that stretch from now on counts to the phase of that name.
-    pub fn open(&self, name: &str, from: i64, to: i64) {
+    /// What begins in that stretch from now on, and is sent to that topic, counts to the phase of that name.
+    pub fn open(&self, name: &str, topic: String, (from, to): (i64, i64)) {
         let (stages, interval) = ([micros(), micros()], [micros(), micros()]);
-        locked(&self.windows).push(Window { name: name.to_owned(), from, to, stages, interval });
+        locked(&self.windows).push(Window { name: name.to_owned(), topic, from, to, stages, interval });
     }
 
     /// How many sends count to the last window by now; those that began in it and are not seen yet are missing.
@@ -143,12 +145,12 @@ impl Latencies {
         locked(&self.windows).last().cloned()
     }
 
-    fn record(&self, began: i64, stage: Stage, seen: i64) {
+    fn record(&self, topic: &str, (began, stage): (i64, Stage), seen: i64) {
         let took = (seen - began).max(0) as u64;
         let mut windows = locked(&self.windows);
-        if let Some(window) =
-            windows.iter_mut().rev().find(|window| (window.from..window.to).contains(&began))
-        {
+        let is_its =
+            |window: &&mut Window| (window.from..window.to).contains(&began) && window.topic == topic;
+        if let Some(window) = windows.iter_mut().rev().find(is_its) {
             window.stages[stage as usize].saturating_record(took);
             window.interval[stage as usize].saturating_record(took);
         }
@@ -170,22 +172,23 @@ impl Latencies {
         seen
     }
 
-    /// Reads the topic of sends, which is this run's own, from its beginning on, until it is to stop.
+    /// Reads topics of sends, which are this run's own, from their beginnings on, until it is to stop: whoever has the
+    /// load, the same reader sees the sends.
     ///
     /// # Errors
     /// The brokers do not answer.
-    pub fn read(&self, (brokers, topic): (&str, &str), partitions: u16, clock: &Clock) -> Result<()> {
+    pub fn read(&self, brokers: &str, topics: &[(String, u16)], clock: &Clock) -> Result<()> {
         let reader = Consumer::reader(&Settings::new(brokers), "wayfarer-load", Isolation::Committed)?;
-        let all = partitions_of(topic, partitions);
-        let from: Vec<_> = all.into_iter().map(|partition| (partition, 0)).collect();
+        let all = topics.iter().flat_map(|(topic, partitions)| partitions_of(topic, *partitions));
+        let from: Vec<_> = all.map(|partition| (partition, 0)).collect();
         reader.assign(&from)?;
         let mut messages = Messages::new();
         while !self.stop.load(Ordering::Relaxed) {
             reader.poll(&mut messages, 10_000, Duration::from_millis(20), &mut |_, _| {})?;
             let now = clock.now();
             for message in messages.iter() {
-                if let Some((began, stage)) = message.value().and_then(|line| began(line, &self.operated)) {
-                    self.record(began, stage, now);
+                if let Some(began) = message.value().and_then(|line| began(line, &self.operated)) {
+                    self.record(message.topic(), began, now);
                 }
             }
             self.seen.fetch_add(messages.len() as u64, Ordering::Relaxed);
@@ -231,7 +234,9 @@ impl<W: Write> IntervalLog<W> {
             tagged.map_err(|error| std::io::Error::other(format!("{error:?}")))
         });
         self.headed = true;
-        written.and_then(|()| self.into.write_all(&text)).map_err(cannot("write the log of intervals"))
+        // At once: a disk that is full is to end the run when it is, and not when a buffer is.
+        let written = written.and_then(|()| self.into.write_all(&text)).and_then(|()| self.into.flush());
+        written.map_err(cannot("write the log of intervals"))
     }
 
     /// Writes what is buffered.
@@ -260,9 +265,10 @@ mod tests {
     #[test]
     fn a_send_counts_to_the_window_in_which_it_began_however_late_it_is_seen() {
         let latencies = Latencies::new(Vec::new());
-        latencies.open("calm", 1_000, 2_000);
-        latencies.record(1_500, Stage::Send, 9_000_000);
-        latencies.record(2_000, Stage::Send, 2_001);
+        latencies.open("calm", "sends".to_owned(), (1_000, 2_000));
+        latencies.record("sends", (1_500, Stage::Send), 9_000_000);
+        latencies.record("sends", (2_000, Stage::Send), 2_001);
+        latencies.record("of-others", (1_500, Stage::Timer), 1_600);
         let window = latencies.last().expect("it is open");
         assert_eq!((window.stages[0].len(), window.stages[1].len()), (1, 0));
         assert_eq!(latencies.counted(), 1);

@@ -1,35 +1,42 @@
 //! One scenario, from an empty broker to a report: starts what it asks for, fills, loads, operates, measures, proves.
 //!
-//! - [`system`]: topics, instances, the operator's API. [`phase`]: saturation, fill, phases. [`acts`]: the operator.
-//! - [`latency`], [`sample`]: what readers and the bar see. [`proof`]: starts under a shut gate.
+//! - [`side`]: who can have the load. [`system`]: topics, instances, the operator's API. [`bare`]: the bare Kafka loop.
+//! - [`phase`]: saturation, fill, phases. [`acts`]: the operator. [`list`]: what is uploaded.
+//! - [`latency`], [`sample`]: what readers and the bar see. [`proof`]: by the topics, starts under a shut gate and what was
+//!   taken of a list.
 
 pub mod acts;
+pub mod bare;
 pub mod latency;
+pub mod list;
 pub mod phase;
 pub mod proof;
 pub mod sample;
+pub mod side;
 pub mod system;
 
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use clap::Args;
 
 use self::acts::Done;
+use self::bare::Bare;
 use self::latency::{IntervalLog, Latencies};
 use self::phase::Stand;
-use self::proof::Starts;
+use self::proof::{Starts, Taken};
 use self::sample::Sampler;
+use self::side::{Deployed, Sides};
 use self::system::{Place, System};
 use crate::clock::Clock;
 use crate::error::{Error, Result, cannot};
 use crate::generate::pace::Progress;
+use crate::process;
 use crate::report::form::{FORM, Machine, Report, Saturated};
 use crate::report::{self, Files};
-use crate::scenario::{Published, Scenario, read};
+use crate::scenario::{Deployment, On, Published, Scenario, read};
 use crate::topics::Topics;
 
 /// What is run, and where.
@@ -61,15 +68,10 @@ pub struct Run {
 pub fn run(args: &Run) -> Result<(Report, Files)> {
     let scenario = read::scenario(&args.scenario, &args.set)?;
     let beside = args.scenario.parent().unwrap_or(Path::new("."));
-    let journeys: Vec<Published> = scenario
-        .journey
-        .iter()
-        .map(|journey| journey.published(beside))
-        .collect::<Result<Vec<_>>>()?
-        .into_iter()
-        .flatten()
-        .collect();
-    known(&scenario, &journeys)?;
+    let own = published(scenario.own(), beside)?;
+    known(&scenario, &own)?;
+    let other = scenario.other().map(|other| published(other, beside)).transpose()?;
+    other.as_deref().map_or(Ok(()), each_once)?;
     let version = system::version(&args.program)?;
     let files = Files::prepare(&args.out, &scenario.name)?;
     let topics = Topics::new(&args.brokers)?;
@@ -77,28 +79,87 @@ pub fn run(args: &Run) -> Result<(Report, Files)> {
     files.clear().inspect_err(|_| files.forget())?;
     let directory = tempfile::tempdir().map_err(cannot("make a directory"))?;
     let clock = Clock::start();
-    let prefix = format!("load-{}-{}.", scenario.name, clock.now() / 1_000);
-    let place = Place {
-        program: &args.program,
+    let starting = Starting {
+        args,
+        scenario: &scenario,
+        topics: &topics,
         directory: directory.path(),
-        logs: &files.logs,
-        brokers: &args.brokers,
-        prefix: &prefix,
+        files: &files,
+        prefix: format!("load-{}-{}", scenario.name, clock.now() / 1_000),
     };
-    let system = System::start(&place, &scenario, &journeys).inspect_err(|_| files.forget())?;
-    let ran = Ran { args, scenario: &scenario, journeys: &journeys, system: &system, clock: &clock };
-    let ran = ran.measure(&topics, &files, version);
-    system.end();
+    let sides = starting.sides(own, other).inspect_err(|_| files.forget())?;
+    let ran = Ran { args, scenario: &scenario, sides: &sides, topics: &topics, clock: &clock };
+    let ran = ran.measure(&files, version);
+    sides.end();
     if !args.keep {
-        system.forget(&topics);
+        sides.forget(&topics);
     }
     let report = ran.inspect_err(|_| files.forget())?;
     report::save(&report, &files)?;
     Ok((report, files))
 }
 
+/// All journeys of a deployment, whose files lie beside the scenario's.
+fn published(asked: Deployment<'_>, beside: &Path) -> Result<Vec<Published>> {
+    let each = asked.journey.iter().map(|journey| journey.published(beside));
+    Ok(each.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+/// What is at hand when those who take part are started.
+struct Starting<'a> {
+    args: &'a Run,
+    scenario: &'a Scenario,
+    topics: &'a Topics,
+    directory: &'a Path,
+    files: &'a Files,
+    /// What the names of all topics and groups begin with.
+    prefix: String,
+}
+
+impl<'a> Starting<'a> {
+    /// Starts everybody but the bare loop, which waits until there is something to be like.
+    fn sides(&self, own: Vec<Published>, other: Option<Vec<Published>>) -> Result<Sides<'a>> {
+        let own = self.deploy("", self.scenario.own(), own)?;
+        let asked = self.scenario.other().zip(other);
+        let beside = asked.map(|(asked, journeys)| self.deploy("beside", asked, journeys)).transpose()?;
+        let is_bare = self.scenario.phase.iter().any(|phase| phase.on == On::Bare);
+        let bare = is_bare.then(|| {
+            let place = (self.directory, self.files.log_of("bare.log"));
+            let prefix = format!("{}-bare.", self.prefix);
+            Bare::prepare(self.topics, (&self.args.brokers, &prefix), own.asked.system.partitions, place)
+        });
+        Ok(Sides { own, beside, bare: bare.transpose()? })
+    }
+
+    fn deploy(&self, which: &str, asked: Deployment<'a>, journeys: Vec<Published>) -> Result<Deployed<'a>> {
+        let directory = self.directory.join(which);
+        std::fs::create_dir_all(&directory).map_err(cannot(format!("make {}", directory.display())))?;
+        let (dash, dot) = if which.is_empty() { ("", "") } else { ("-", ".") };
+        let prefix = format!("{}{dash}{which}.", self.prefix);
+        let place = Place {
+            program: &self.args.program,
+            directory: &directory,
+            logs: &self.files.log_of(&format!("{which}{dot}")),
+            brokers: &self.args.brokers,
+            prefix: &prefix,
+            rows: self.scenario.rows(),
+        };
+        let system = System::start(&place, asked.system, &journeys)?;
+        Ok(Deployed { asked, journeys, system })
+    }
+}
+
 /// That each journey has an id of its own, and the acts are about journeys that there are.
 fn known(scenario: &Scenario, journeys: &[Published]) -> Result<()> {
+    each_once(journeys)?;
+    let operated = scenario.operated();
+    let unknown = operated.iter().find(|id| !journeys.iter().any(|known| known.id == **id));
+    let Some(id) = unknown else { return Ok(()) };
+    let some: Vec<&str> = journeys.iter().take(10).map(|known| known.id.as_str()).collect();
+    Err(Error(format!("an act is about {id:?}, and the journeys are {}", some.join(", "))))
+}
+
+fn each_once(journeys: &[Published]) -> Result<()> {
     let mut ids: Vec<&str> = journeys.iter().map(|known| known.id.as_str()).collect();
     ids.sort_unstable();
     if let Some(twice) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -107,42 +168,40 @@ fn known(scenario: &Scenario, journeys: &[Published]) -> Result<()> {
             "two journeys have the id {id:?}: `copies` makes more of one, each with its own"
         )));
     }
-    let operated = scenario.operated();
-    let unknown = operated.iter().find(|id| !journeys.iter().any(|known| known.id == **id));
-    let Some(id) = unknown else { return Ok(()) };
-    let some: Vec<&str> = journeys.iter().take(10).map(|known| known.id.as_str()).collect();
-    Err(Error(format!("an act is about {id:?}, and the journeys are {}", some.join(", "))))
+    Ok(())
 }
 
 struct Ran<'a> {
     args: &'a Run,
     scenario: &'a Scenario,
-    journeys: &'a [Published],
-    system: &'a System,
+    sides: &'a Sides<'a>,
+    topics: &'a Topics,
     clock: &'a Clock,
 }
 
 impl Ran<'_> {
-    fn measure(&self, topics: &Topics, files: &Files, version: String) -> Result<Report> {
-        let (brokers, partitions) = (&*self.args.brokers, self.scenario.system.partitions);
+    fn measure(&self, files: &Files, version: String) -> Result<Report> {
+        let brokers = &*self.args.brokers;
         let (progress, latencies) = (Progress::default(), Latencies::new(self.scenario.operated()));
-        let place = (brokers, partitions);
-        let sampler = Sampler::new(place, self.system, &progress, &latencies, self.clock)?;
+        let (processes, unknown) = self.brokers()?;
+        let sampler = Sampler::new((brokers, processes), self.sides, &progress, &latencies, self.clock)?;
         let began = self.clock.now();
         let file = File::create(&files.log_part);
         let file = file.map_err(cannot(format!("write {}", files.log_part.display())))?;
         let mut log = IntervalLog::new(BufWriter::new(file));
-        let sends = self.system.topic("sends");
-        // Who sees nothing any more ends the load: there would be no result of it.
+        let all = self.sides.all().into_iter();
+        let sends: Vec<_> = all.map(|(_, side, partitions)| (side.topic("sends"), partitions)).collect();
+        // Who sees nothing any more ends the load, the operator and the run: there would be no result of it.
         let ends = |_: &Error| progress.stop.store(true, Ordering::Relaxed);
-        let read = || latencies.read((brokers, &sends), partitions, self.clock).inspect_err(ends);
+        let read = || latencies.read(brokers, &sends, self.clock).inspect_err(ends);
         let mut report = std::thread::scope(|scope| {
             let reader = scope.spawn(read);
             let watcher = scope.spawn(|| sampler.watch(&mut log).inspect_err(ends));
             let stand = Stand {
                 scenario: self.scenario,
-                journeys: self.journeys,
+                sides: self.sides,
                 brokers,
+                topics: self.topics,
                 sampler: &sampler,
                 latencies: &latencies,
                 clock: self.clock,
@@ -158,13 +217,30 @@ impl Ran<'_> {
             report
         })?;
         report.samples = sampler.samples();
+        report.remarks.extend(unknown);
+        let (system, partitions) = (&self.sides.own.system, self.scenario.system.partitions);
         if !report.flips.is_empty() {
-            let starts = Starts::read(topics, self.system, partitions, &report.flips)?;
+            let starts = Starts::read(self.topics, system, partitions, &report.flips)?;
             starts.judge(&mut report.flips);
+        }
+        for list in &mut report.lists {
+            Taken::read(self.topics, system, partitions, list)?.judge(list);
         }
         report.judge();
         log.close()?;
         Ok(report)
+    }
+
+    /// The brokers' processes, or why they are not known: then there are none.
+    fn brokers(&self) -> Result<(Vec<u32>, Option<String>)> {
+        let at = self.topics.brokers()?;
+        let found: Vec<_> = at.iter().map(|(host, port)| process::listener(host, *port)).collect();
+        let missing = at.iter().zip(&found).find(|(_, pid)| pid.is_none()).map(|((host, port), _)| {
+            format!(
+                "the brokers' CPU is unknown: no process of this machine was seen listening at {host}:{port}"
+            )
+        });
+        Ok((found.into_iter().collect::<Option<_>>().unwrap_or_default(), missing))
     }
 
     fn phases(&self, stand: &Stand<'_>, version: String, began: i64) -> Result<Report> {
@@ -175,38 +251,38 @@ impl Ran<'_> {
             }
             Some(asked) => Some(stand.saturate(asked.measure)?),
         };
-        let Done { mut flips, mut restarts, .. } = stand.fill()?;
-        let (mut phases, mut void, mut remarks) = (Vec::new(), Vec::new(), Vec::new());
-        for (number, phase) in self.scenario.phase.iter().enumerate() {
-            let most = saturation.map(|saturated| saturated.rate);
-            let (result, done, kept) = stand.phase(number, phase, most)?;
-            if let Err(sentence) = kept.is_kept(&self.scenario.keeping) {
-                void.push(format!("{}: {sentence}", phase.name));
-            }
-            if done.overdue > 0 {
-                let (overdue, name) = (done.overdue, &phase.name);
-                let why = "since those before them were answered so late";
-                remarks.push(format!("{name}: {overdue} acts came only when it was over, {why}"));
-            }
-            flips.extend(done.flips);
-            restarts.extend(done.restarts);
-            phases.push(result);
-        }
-        // The last looks and sends are still on their way.
-        std::thread::sleep(Duration::from_millis(500));
-        Ok(Report {
+        let Done { flips, restarts, .. } = stand.fill()?;
+        let mut report = Report {
             form: FORM,
             scenario: self.scenario.clone(),
             version,
             machine: Machine::this(),
             began,
             saturation,
-            phases,
+            phases: Vec::new(),
             samples: Vec::new(),
             flips,
             restarts,
-            void,
-            remarks,
-        })
+            lists: Vec::new(),
+            void: Vec::new(),
+            remarks: Vec::new(),
+        };
+        for (number, phase) in self.scenario.turns().iter().enumerate() {
+            let most = saturation.map(|saturated| saturated.rate);
+            let (result, done, kept) = stand.phase(number, phase, most)?;
+            if let Err(sentence) = kept.is_kept(&self.scenario.keeping) {
+                report.void.push(format!("{}: {sentence}", phase.name));
+            }
+            if done.overdue > 0 {
+                let (overdue, name) = (done.overdue, &phase.name);
+                let why = "since those before them were answered so late";
+                report.remarks.push(format!("{name}: {overdue} acts came only when it was over, {why}"));
+            }
+            report.flips.extend(done.flips);
+            report.restarts.extend(done.restarts);
+            report.lists.extend(done.lists);
+            report.phases.push(result);
+        }
+        Ok(report)
     }
 }

@@ -5,19 +5,21 @@ use std::time::{Duration, Instant};
 
 use wayfarer::model::Interval;
 
-use super::acts::{self, Done};
+use super::acts::{self, Done, UNWATCHED};
 use super::latency::{Latencies, Stage};
 use super::sample::Sampler;
+use super::side::{Deployed, Side, Sides};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::generate::http::Server;
 use crate::generate::pace::{self, Kept};
 use crate::generate::sink::{Sink, Topic};
 use crate::profile::{Profile, Schedule};
-use crate::report::form::{Latency, PhaseResult, Sample, Saturated};
-use crate::scenario::{Phase, Published, Scenario, SinkKind};
+use crate::report::form::{Latency, ListTaken, PhaseResult, Sample, Saturated};
+use crate::scenario::{On, Phase, Scenario, SinkKind};
 use crate::shop::event::{Deed, Event};
 use crate::shop::{Shop, Shoppers};
+use crate::topics::Topics;
 
 /// The system's clock for lag: for so long nothing may come before it is said to get nowhere.
 const STUCK: Duration = Duration::from_secs(120);
@@ -33,20 +35,27 @@ const POURED: Duration = Duration::from_millis(50);
 const SCHEDULED: Duration = Duration::from_millis(5);
 /// Over how many connections events come, and how many events a request has at most.
 const HTTP: (usize, u64) = (8, 200);
+/// After how many users who sign up is looked whether anybody watches.
+const LOOK_AFTER: u64 = 64;
 /// From this share of the poured events on the system is at its full speed, and up to that.
 const STEADY: (f64, f64) = (0.2, 0.97);
 /// If at least this share of the events has not been committed when the last one is in, the system is the limit.
 const BEHIND: f64 = 0.05;
 
+/// How many users' events the bare loop is tried with before it has the load: as many as reach every partition.
+const TRIED: u64 = 2_000;
+
 /// What a run has at hand.
 pub struct Stand<'a> {
     /// What is asked for.
     pub scenario: &'a Scenario,
-    /// The journeys.
-    pub journeys: &'a [Published],
+    /// Who can have the load.
+    pub sides: &'a Sides<'a>,
     /// The brokers.
     pub brokers: &'a str,
-    /// Who watches; it knows the system, the generator and the time.
+    /// Their topics.
+    pub topics: &'a Topics,
+    /// Who watches; it knows who has the load, the generator and the time.
     pub sampler: &'a Sampler<'a>,
     /// What readers measure.
     pub latencies: &'a Latencies,
@@ -56,7 +65,15 @@ pub struct Stand<'a> {
 
 impl Stand<'_> {
     fn topic(&self, linger: Duration) -> Result<Topic> {
-        Topic::open(self.brokers, &self.sampler.system.topic("events"), linger)
+        Topic::open(self.brokers, &self.sampler.side().topic("events"), linger)
+    }
+
+    /// That the run goes on.
+    fn watched(&self) -> Result<()> {
+        if self.sampler.progress.stop.load(Ordering::Relaxed) {
+            return Err(Error(UNWATCHED.to_owned()));
+        }
+        Ok(())
     }
 
     /// Waits until everything is committed, and until all sends are seen that count: a timer that was due within the
@@ -67,17 +84,16 @@ impl Stand<'_> {
     pub fn settle(&self) -> Result<()> {
         let (mut moved, mut last) = (Instant::now(), u64::MAX);
         loop {
+            self.watched()?;
             let (_, lag) = self.sampler.position()?;
             if lag == 0 {
-                return no_longer_grows(|| self.latencies.counted(), (SETTLED, SENDS));
+                no_longer_grows(|| self.latencies.counted(), (SETTLED, SENDS))?;
+                return self.watched();
             }
             if lag != last {
                 (moved, last) = (Instant::now(), lag);
             }
-            self.sampler.system.is_alive()?;
-            if self.sampler.progress.stop.load(Ordering::Relaxed) {
-                return Err(Error("nobody watches any more".to_owned()));
-            }
+            self.sampler.side().is_alive()?;
             if moved.elapsed() > STUCK {
                 return Err(Error(format!("the system gets nowhere: {lag} events are not committed")));
             }
@@ -107,64 +123,122 @@ impl Stand<'_> {
         saturated(&mine, before, (count, at_end), by_system)
     }
 
-    /// Lets users sign up, after what the operator does before that.
+    /// Lets users sign up in every deployment, in the operated one after what the operator does before that.
     ///
     /// # Errors
-    /// A verb is refused, or the system gets nowhere.
+    /// A verb is refused, or a deployment gets nowhere.
     pub fn fill(&self) -> Result<Done> {
-        let mut done = Done::default();
-        let journeys = self.scenario.fill.before.iter().flat_map(|act| {
-            act.verbs.iter().flat_map(move |verb| act.journeys.iter().map(move |journey| (journey, *verb)))
-        });
-        for (journey, verb) in journeys {
-            done.flips.push(acts::give((self.sampler.system, self.journeys), (journey, verb.as_str()), 0)?);
-        }
-        let users = self.scenario.fill.users;
-        if users > 0 {
-            self.sampler.announce("fill", users);
-            let (mut sink, mut line) = (self.topic(POURED)?, Vec::with_capacity(512));
-            for user in 0..users {
-                let now = self.clock.now();
-                let event = Event {
-                    happened: now,
-                    scheduled: now,
-                    user,
-                    cart: 0,
-                    serial: !user,
-                    deed: Deed::SignUp,
-                    is_repeat: false,
-                };
-                line.clear();
-                event.write(&mut line);
-                sink.put(&event.user_id(), &line)?;
-                self.sampler.progress.events.store(user + 1, Ordering::Relaxed);
+        let (mut done, own) = (Done::default(), &self.sides.own);
+        for act in &own.asked.fill.before {
+            for (verb, journey) in
+                act.verbs.iter().flat_map(|verb| act.journeys.iter().map(move |journey| (verb, journey)))
+            {
+                done.flips.push(acts::give((&own.system, &own.journeys), (journey, verb.as_str()), 0)?);
             }
-            sink.close()?;
-            self.settle()?;
         }
+        if let Some(beside) = &self.sides.beside {
+            self.sampler.turn_to(On::Beside);
+            self.sign_up("fill beside", beside)?;
+            self.sampler.turn_to(On::Wayfarer);
+        }
+        self.sign_up("fill", own)?;
         Ok(done)
+    }
+
+    /// Lets the users of the deployment that has the load sign up.
+    fn sign_up(&self, what: &str, deployed: &Deployed<'_>) -> Result<()> {
+        let users = deployed.asked.fill.users;
+        if users == 0 {
+            return Ok(());
+        }
+        self.sampler.announce(what, users);
+        self.put(users, Deed::SignUp)?;
+        self.settle()
+    }
+
+    /// Lets so many users do something once each, as fast as it goes in.
+    fn put(&self, users: u64, deed: Deed) -> Result<()> {
+        let (mut sink, mut line) = (self.topic(POURED)?, Vec::with_capacity(512));
+        for user in 0..users {
+            if user.is_multiple_of(LOOK_AFTER) {
+                self.sampler.progress.events.store(user, Ordering::Relaxed);
+                self.watched()?;
+            }
+            let now = self.clock.now();
+            let serial = !user;
+            let event =
+                Event { happened: now, scheduled: now, user, cart: 0, serial, deed, is_repeat: false };
+            line.clear();
+            event.write(&mut line);
+            sink.put(&event.user_id(), &line)?;
+        }
+        sink.close()?;
+        self.sampler.progress.events.store(users, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Starts the bare loop if it does not run yet, and waits until its group has taken partitions and reads.
+    fn ready_bare(&self) -> Result<()> {
+        let Some(bare) = self.sides.bare.as_ref().filter(|bare| !bare.is_started()) else { return Ok(()) };
+        self.sampler.turn_to(On::Wayfarer);
+        let (done, _) = self.sampler.position()?;
+        bare.start(self.topics, &self.sides.own, done)?;
+        self.sampler.turn_to(On::Bare);
+        self.sampler.announce("the bare loop", TRIED);
+        self.put(TRIED, Deed::View)?;
+        self.settle()
+    }
+
+    /// Waits until all rows of a list are taken, as the journey's counts say; the topics are asked at the end of the run.
+    fn taken(&self, list: &ListTaken) -> Result<()> {
+        let (mut moved, mut last) = (Instant::now(), 0);
+        loop {
+            self.watched()?;
+            let [entered, ..] = self.sides.own.system.counts(&list.journey).unwrap_or_default();
+            if entered >= list.rows {
+                return Ok(());
+            }
+            if entered != last {
+                (moved, last) = (Instant::now(), entered);
+            }
+            self.sides.own.system.is_alive()?;
+            if moved.elapsed() > STUCK {
+                let ListTaken { journey, rows, .. } = list;
+                return Err(Error(format!(
+                    "the list of {journey} gets nowhere: {entered} of {rows} rows are taken"
+                )));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
     }
 
     /// Runs one phase.
     ///
     /// # Errors
-    /// A verb is refused, an instance ends, or the brokers do not answer.
+    /// A verb is refused, an instance ends, a watcher has failed, or the brokers do not answer.
     pub fn phase(
         &self,
         number: usize,
         phase: &Phase,
         most: Option<f64>,
     ) -> Result<(PhaseResult, Done, Kept)> {
+        self.watched()?;
+        if phase.on == On::Bare {
+            self.ready_bare()?;
+        }
+        self.sampler.turn_to(phase.on);
+        let deployed = self.sides.deployed(phase.on);
         let constant = || {
             Profile::constant(phase.of_saturation.zip(most).map_or(1.0, |(part, most)| most * part / 100.0))
         };
         let profile = phase.load.clone().unwrap_or_else(constant);
         let (warm, all) = (phase.warm.0 as i64 * 1_000, Interval(phase.warm.0 + phase.length.0));
-        let seed = self.scenario.events.seed.wrapping_add(number as u64 + 1);
-        let mut shop = Shop::new(&Shoppers { seed, ..self.scenario.events.clone() });
+        let shoppers = deployed.asked.events;
+        let seed = shoppers.seed.wrapping_add(number as u64 + 1);
+        let mut shop = Shop::new(&Shoppers { seed, ..shoppers.clone() });
         let mut sink: Box<dyn Sink> = match self.scenario.sink {
             SinkKind::Kafka => Box::new(self.topic(SCHEDULED)?),
-            SinkKind::Http => Box::new(Server::open(self.sampler.system.url(), HTTP.0, HTTP.1)?),
+            SinkKind::Http => Box::new(Server::open(deployed.system.url(), HTTP.0, HTTP.1)?),
         };
         let schedule = Schedule::new(&profile, all);
         let events = schedule.events();
@@ -172,20 +246,25 @@ impl Stand<'_> {
         self.sampler.progress.events.store(0, Ordering::Relaxed);
         let begins = self.clock.now() + 100_000;
         let (from, to) = (begins + warm, begins + all.0 as i64 * 1_000);
-        self.latencies.open(&phase.name, from, to);
-        let system = self.sampler.system;
+        self.latencies.open(&phase.name, self.sampler.side().topic("sends"), (from, to));
+        let (operator, stop) = ((&deployed.system, &*deployed.journeys), &self.sampler.progress.stop);
         let (kept, done) = std::thread::scope(|scope| {
             let operated =
-                scope.spawn(|| acts::perform((system, self.journeys), &phase.act, self.clock, (begins, to)));
+                scope.spawn(|| acts::perform(operator, &phase.act, (self.clock, stop), (begins, to)));
             let at = (self.clock, begins);
             let kept = pace::drive(&mut shop, schedule, at, sink.as_mut(), self.sampler.progress);
+            // Who can send no more needs no operator either.
+            if kept.is_err() {
+                stop.store(true, Ordering::Relaxed);
+            }
             let done = operated.join().map_err(|_| Error("the operator's thread panicked".to_owned()));
             (kept, done)
         });
         let (kept, done) = (kept?, done??);
         sink.close()?;
         self.settle()?;
-        system.is_alive()?;
+        done.lists.iter().try_for_each(|list| self.taken(list))?;
+        self.sampler.side().is_alive()?;
         let window = self.latencies.last().expect("it was opened");
         let keeping = &self.scenario.keeping;
         let stages = Stage::ALL.iter().filter(|_| kept.is_kept(keeping).is_ok());
@@ -193,6 +272,8 @@ impl Stand<'_> {
         let samples = self.sampler.samples();
         let mut result = PhaseResult {
             name: phase.name.clone(),
+            on: phase.on,
+            against: phase.against.clone(),
             rate: events as f64 * 1e3 / all.0 as f64,
             from,
             to,
@@ -203,8 +284,10 @@ impl Stand<'_> {
             throughput: 0.0,
             cpu_ns: 0.0,
             lag_max: 0,
+            broker_cpu_ns: None,
             memory: [0; 3],
             p99_ratio: None,
+            cpu_ratio: None,
         };
         seen(&mut result, &samples);
         Ok((result, done, kept))
@@ -233,14 +316,17 @@ fn no_longer_grows(count: impl Fn() -> u64, (quiet, most): (Duration, Duration))
 
 /// Adds what was seen from outside.
 fn seen(result: &mut PhaseResult, samples: &[Sample]) {
-    let within: Vec<_> =
-        samples.iter().filter(|sample| (result.from..=result.to).contains(&sample.at)).collect();
+    let is_of = |sample: &&Sample| sample.on == result.on && (result.from..=result.to).contains(&sample.at);
+    let within: Vec<_> = samples.iter().filter(is_of).collect();
     let (Some(first), Some(last)) = (within.first(), within.last()) else { return };
     let events = last.done.saturating_sub(first.done);
     result.throughput = first.rate_to(last);
     // An instance that was started again counts from nothing: the sum of what grew.
     let cpu: u64 = within.windows(2).map(|pair| pair[1].cpu_ns.saturating_sub(pair[0].cpu_ns)).sum();
     result.cpu_ns = cpu as f64 / events.max(1) as f64;
+    let brokers = first.broker_cpu_ns.zip(last.broker_cpu_ns);
+    let brokers = brokers.map(|(first, last)| last.saturating_sub(first) as f64 / events.max(1) as f64);
+    result.broker_cpu_ns = brokers.filter(|_| events > 0);
     result.lag_max = within.iter().map(|sample| sample.lag).max().unwrap_or(0);
     let most = within.iter().map(|sample| sample.memory).max().unwrap_or(0);
     result.memory = [first.memory, most, last.memory];
@@ -278,6 +364,7 @@ mod tests {
 
     fn sample(seconds: i64, done: u64, cpu_ns: u64) -> Sample {
         Sample {
+            on: On::Wayfarer,
             at: seconds * 1_000_000,
             generated: 0,
             done,
@@ -285,6 +372,7 @@ mod tests {
             sends: 0,
             cpu_ns,
             load_cpu_ns: 0,
+            broker_cpu_ns: Some(cpu_ns * 3),
             memory: seconds as u64,
             p99_ms: None,
         }
@@ -316,6 +404,17 @@ mod tests {
         let error = no_longer_grows(|| count(u64::MAX), (quiet, Duration::ZERO));
         let error = error.expect_err("it does not end");
         assert!(error.to_string().contains("sends of the phase still come: "), "{error}");
+    }
+
+    #[test]
+    fn a_phase_has_the_samples_of_whoever_had_its_load_and_the_brokers_of_the_same_stretch() {
+        let mut result = crate::report::tests::phase("p");
+        (result.from, result.to) = (0, 10_000_000);
+        let bare = Sample { on: On::Bare, ..sample(3, 90_000, 90_000) };
+        seen(&mut result, &[sample(1, 0, 100), sample(2, 10, 200), bare]);
+        assert_eq!((result.cpu_ns, result.throughput, result.broker_cpu_ns), (10.0, 10.0, Some(30.0)));
+        seen(&mut result, &[sample(1, 0, 100), Sample { broker_cpu_ns: None, ..sample(2, 10, 200) }]);
+        assert_eq!(result.broker_cpu_ns, None);
     }
 
     #[test]

@@ -1,17 +1,21 @@
-//! Whether anything started under a shut gate: by the lines of movements and sends in their topics, not by anybody's word.
+//! Whether anything started under a shut gate, and whether each row of a list was taken once: by the lines of movements
+//! and sends in their topics, not by anybody's word.
 //!
 //! A line is appended when its shard decides, and committed before the answer. So what the brokers stamped later than
 //! the answer, and before the next verb was given, started under the gate as the answer left it. Stamps are whole
 //! milliseconds of the brokers' clock, so that is what the proof resolves, with brokers on this machine.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use wayfarer::journal::kafka::client::{Message, Timestamp};
 
+use super::list::row_of;
+use super::side::Side;
 use super::system::System;
 use crate::error::Result;
-use crate::report::form::{Flip, Gate};
+use crate::report::form::{Flip, Gate, ListTaken};
 use crate::topics::Topics;
 
 /// What is read of a line of either topic.
@@ -93,10 +97,103 @@ impl Starts {
     }
 }
 
+/// Who entered by a list: a bit a row.
+#[derive(Debug)]
+pub struct Taken {
+    rows: Vec<u64>,
+    count: u64,
+    entered: u64,
+    twice: u64,
+    strangers: u64,
+    last: Option<i64>,
+}
+
+/// What is read of a movement.
+#[derive(Deserialize)]
+struct Entered<'a> {
+    #[serde(borrow)]
+    journey: Cow<'a, str>,
+    #[serde(borrow)]
+    what: Cow<'a, str>,
+    #[serde(borrow)]
+    user: Cow<'a, str>,
+}
+
+impl Taken {
+    fn new(rows: u64) -> Self {
+        let words = usize::try_from(rows.div_ceil(64)).expect("a bit a row fits into memory");
+        Self { rows: vec![0; words], count: rows, entered: 0, twice: 0, strangers: 0, last: None }
+    }
+
+    /// Reads the lines of movements whole.
+    ///
+    /// # Errors
+    /// The brokers do not answer.
+    pub fn read(topics: &Topics, system: &System, partitions: u16, list: &ListTaken) -> Result<Self> {
+        let mut taken = Self::new(list.rows);
+        topics.read(&system.topic("transitions"), partitions, |record| {
+            let at = match record.timestamp() {
+                Timestamp::Appended(ms) | Timestamp::Created(ms) => Some(ms),
+                Timestamp::None => None,
+            };
+            taken.line(record.value().unwrap_or_default(), at, &list.journey);
+        })?;
+        Ok(taken)
+    }
+
+    fn line(&mut self, line: &[u8], at: Option<i64>, journey: &str) {
+        let Ok(line) = serde_json::from_slice::<Entered<'_>>(line) else { return };
+        if line.what != "entered" || line.journey != journey {
+            return;
+        }
+        self.last = self.last.max(at);
+        let Some(row) = row_of(&line.user).filter(|row| *row < self.count) else {
+            self.strangers += 1;
+            return;
+        };
+        let (word, bit) = (&mut self.rows[(row / 64) as usize], 1 << (row % 64));
+        if *word & bit == 0 {
+            self.entered += 1;
+        } else {
+            self.twice += 1;
+        }
+        *word |= bit;
+    }
+
+    /// Says of the list what was found.
+    pub fn judge(self, list: &mut ListTaken) {
+        (list.entered, list.twice, list.strangers) = (self.entered, self.twice, self.strangers);
+        list.took_ms = self.last.map(|last| (last * 1_000 - list.uploaded).max(0) as f64 / 1e3);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::run::acts::shuts;
+    use crate::traffic::user_id;
+
+    #[test]
+    fn each_row_of_a_list_is_counted_once_and_who_is_no_row_is_a_stranger() {
+        let mut taken = Taken::new(100);
+        let line = |what: &str, user: &str, journey: &str| {
+            format!(r#"{{"user":"{user}","journey":"{journey}","what":"{what}","node":"n"}}"#)
+        };
+        for (what, user, journey, at) in [
+            ("entered", user_id(0), "j", 5_000),
+            ("entered", user_id(99), "j", 7_000),
+            ("entered", user_id(99), "j", 6_000),
+            ("entered", user_id(100), "j", 4_000),
+            ("entered", "x".to_owned(), "j", 4_000),
+            ("entered", user_id(1), "other", 9_000),
+            ("started", user_id(2), "j", 9_000),
+        ] {
+            taken.line(line(what, &user, journey).as_bytes(), Some(at), "j");
+        }
+        let mut list = ListTaken { uploaded: 5_500_000, ..ListTaken::new("j", 100) };
+        taken.judge(&mut list);
+        assert_eq!((list.entered, list.twice, list.strangers, list.took_ms), (2, 1, 2, Some(1_500.0)));
+    }
 
     fn flip(verb: &str, asked: i64, answered: i64) -> Flip {
         Flip {

@@ -10,10 +10,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use ureq::Agent;
+use wayfarer::metrics::names;
+use wayfarer::metrics::read::Scrape;
 
+use super::list::{ROW, Rows};
+use super::side::Side;
 use crate::error::{Error, Result, cannot};
 use crate::process::{self, Measured};
-use crate::scenario::{Published, Scenario};
+use crate::scenario::{Published, System as Asked};
 use crate::topics::{OWN, Topics};
 
 /// How long it may take to be ready, with all journeys live.
@@ -22,6 +26,8 @@ const READY: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long an operator's verb may take to be answered.
 const ANSWER: Duration = Duration::from_secs(60);
+/// How long a list may take to arrive.
+const UPLOAD: Duration = Duration::from_secs(1_800);
 
 /// What is to be known of a deployment.
 pub struct Place<'a> {
@@ -35,6 +41,8 @@ pub struct Place<'a> {
     pub brokers: &'a str,
     /// What the names of its topics begin with.
     pub prefix: &'a str,
+    /// The rows of the longest list that will be uploaded.
+    pub rows: u64,
 }
 
 /// A deployment.
@@ -97,7 +105,7 @@ impl System {
     ///
     /// # Errors
     /// The program refuses something; its sentence is told.
-    pub fn start(place: &Place<'_>, scenario: &Scenario, journeys: &[Published]) -> Result<Self> {
+    pub fn start(place: &Place<'_>, asked: &Asked, journeys: &[Published]) -> Result<Self> {
         let directory = place.directory.join("journeys");
         std::fs::create_dir_all(&directory).map_err(cannot(format!("make {}", directory.display())))?;
         for journey in journeys {
@@ -106,13 +114,13 @@ impl System {
         }
         let config =
             Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(Some(ANSWER));
-        let instance = |number| Instance::configured(place, scenario, number);
+        let instance = |number| Instance::configured(place, asked, number);
         let system = Self {
             program: place.program.to_owned(),
             journeys: directory,
             prefix: place.prefix.to_owned(),
             agent: config.build().new_agent(),
-            instances: (0..scenario.system.instances).map(instance).collect::<Result<_>>()?,
+            instances: (0..asked.instances).map(instance).collect::<Result<_>>()?,
         };
         let mut apply = Command::new(&system.program);
         apply.args(["topics", "apply", "--config"]).arg(&system.instances[0].config);
@@ -124,7 +132,7 @@ impl System {
         for instance in &system.instances {
             system.launch(instance)?;
         }
-        system.wait_live(journeys.len())?;
+        system.wait_live(journeys.iter().filter(|journey| !journey.by_list).count())?;
         Ok(system)
     }
 
@@ -190,16 +198,18 @@ impl System {
         &self.instances[0].url
     }
 
-    /// Its own group.
+    /// What the names of its topics begin with.
     #[must_use]
-    pub fn group(&self) -> &str {
-        self.prefix.trim_end_matches('.')
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 
-    /// A topic of its own, by its key in `[topics]`.
-    #[must_use]
-    pub fn topic(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
+    /// How often all instances together have committed.
+    ///
+    /// # Errors
+    /// One does not say.
+    pub fn commits(&self) -> Result<u64> {
+        self.instances.iter().map(|instance| commits(&instance.url)).sum()
     }
 
     /// The counts of a journey as they are shown now, all versions together: entered, waiting, held, draining.
@@ -219,11 +229,22 @@ impl System {
         let url = format!("{}/v1/journeys/{journey}/{verb}", self.url());
         let body = if verb == "resume" { json!({ "selection": "all" }) } else { json!({}) };
         let asked = self.agent.post(&url).header("x-wayfarer-actor", "load").send_json(body);
-        let mut answer = asked.map_err(|error| Error(format!("{verb} {journey}: no answer: {error}")))?;
-        let status = answer.status().as_u16();
-        let value: Value = answer.body_mut().read_json().unwrap_or_default();
-        let said = value["error"]["message"].as_str().or(value["message"].as_str());
-        Ok(Answered { status, message: said.unwrap_or_default().to_owned() })
+        let answer = asked.map_err(|error| Error(format!("{verb} {journey}: no answer: {error}")))?;
+        Ok(Answered::read(answer))
+    }
+
+    /// Uploads an audience list of so many users, and waits for the answer.
+    ///
+    /// # Errors
+    /// There is no answer.
+    pub fn upload(&self, journey: &str, rows: u64) -> Result<Answered> {
+        let url = format!("{}/v1/journeys/{journey}/list", self.url());
+        let request = self.agent.put(&url).header("x-wayfarer-actor", "load").content_type("text/csv");
+        let request = request.config().timeout_global(Some(UPLOAD)).build();
+        let mut table = Rows::new(rows);
+        let asked = request.send(ureq::SendBody::from_reader(&mut table));
+        let answer = asked.map_err(|error| Error(format!("a list for {journey}: no answer: {error}")))?;
+        Ok(Answered::read(answer))
     }
 
     /// Ends an instance (kills it, if it is not asked to end) and starts it again; how long until all are ready.
@@ -252,28 +273,6 @@ impl System {
         Ok(began.elapsed())
     }
 
-    /// That all instances go on.
-    ///
-    /// # Errors
-    /// One has ended by itself.
-    pub fn is_alive(&self) -> Result<()> {
-        for (number, instance) in self.instances.iter().enumerate() {
-            let alive = locked(&instance.process).as_mut().map_or(Ok(()), Measured::is_alive);
-            alive.map_err(|error| Error(format!("instance {number}: {error}")))?;
-        }
-        Ok(())
-    }
-
-    /// What all instances have had of the processors, and their resident memory in bytes.
-    #[must_use]
-    pub fn used(&self) -> (Duration, u64) {
-        let ids = self.instances.iter().filter_map(|one| Some(locked(&one.process).as_ref()?.id()));
-        ids.fold((Duration::ZERO, 0), |(cpu, memory), id| {
-            // One that has just ended has had nothing since.
-            (cpu + process::cpu_time(id).unwrap_or_default(), memory + process::resident(id))
-        })
-    }
-
     /// Ends all instances.
     pub fn end(&self) {
         for instance in &self.instances {
@@ -290,8 +289,57 @@ impl System {
     }
 }
 
+impl Side for System {
+    fn topic(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
+    fn group(&self) -> &str {
+        self.prefix.trim_end_matches('.')
+    }
+
+    fn used(&self) -> (Duration, u64) {
+        let ids = self.instances.iter().filter_map(|one| Some(locked(&one.process).as_ref()?.id()));
+        ids.fold((Duration::ZERO, 0), |(cpu, memory), id| {
+            // One that has just ended has had nothing since.
+            (cpu + process::cpu_time(id).unwrap_or_default(), memory + process::resident(id))
+        })
+    }
+
+    fn is_alive(&self) -> Result<()> {
+        for (number, instance) in self.instances.iter().enumerate() {
+            let alive = locked(&instance.process).as_mut().map_or(Ok(()), Measured::is_alive);
+            alive.map_err(|error| Error(format!("instance {number}: {error}")))?;
+        }
+        Ok(())
+    }
+}
+
+impl Answered {
+    fn read(mut answer: ureq::http::Response<ureq::Body>) -> Self {
+        let status = answer.status().as_u16();
+        let value: Value = answer.body_mut().read_json().unwrap_or_default();
+        let said = value["error"]["message"].as_str().or(value["message"].as_str());
+        Self { status, message: said.unwrap_or_default().to_owned() }
+    }
+}
+
+/// How often an instance has committed.
+///
+/// # Errors
+/// It does not say.
+pub fn commits(url: &str) -> Result<u64> {
+    let text = ureq::get(format!("{url}/metrics")).call().ok();
+    let text = text.and_then(|mut answer| answer.body_mut().read_to_string().ok()).unwrap_or_default();
+    let commits = Scrape::parse(&text).ok().and_then(|scrape| scrape.sum(&names::COMMITS));
+    commits
+        .map(|commits| commits as u64)
+        .filter(|commits| *commits > 0)
+        .ok_or_else(|| Error("wayfarer does not say how often it has committed".to_owned()))
+}
+
 impl Instance {
-    fn configured(place: &Place<'_>, scenario: &Scenario, number: u16) -> Result<Self> {
+    fn configured(place: &Place<'_>, asked: &Asked, number: u16) -> Result<Self> {
         let port = free_port()?;
         let path = place.directory.join(format!("instance-{number}.toml"));
         let log = format!("{}instance-{number}.hlog", place.logs.display());
@@ -302,8 +350,8 @@ impl Instance {
         let text = |text: &str| toml::Value::String(text.to_owned());
         let mut settings = vec![
             set("journal", "kind", text("kafka")),
-            set("engine", "workers", i64::from(scenario.system.workers).into()),
-            set("engine", "shards", i64::from(scenario.system.partitions).into()),
+            set("engine", "workers", i64::from(asked.workers).into()),
+            set("engine", "shards", i64::from(asked.partitions).into()),
             set("kafka", "brokers", brokers.into()),
             set("kafka", "group", text(prefix.trim_end_matches('.'))),
             set("kafka", "instance", text(&format!("instance-{number}"))),
@@ -315,7 +363,12 @@ impl Instance {
             set("metrics", "histogram_interval", text("1s")),
             set("log", "level", text("warn")),
         ];
-        settings.extend(scenario.system.settings.iter().filter_map(|(name, value)| {
+        if place.rows > 0 {
+            // Twice what the rows have, and at least what holds unless it is said otherwise.
+            let mib = (place.rows * ROW * 2).div_ceil(1 << 20).max(256);
+            settings.push(set("http", "list_max", text(&format!("{mib}MiB"))));
+        }
+        settings.extend(asked.settings.iter().filter_map(|(name, value)| {
             let (section, key) = name.split_once('.')?;
             Some(set(section, key, value.clone()))
         }));

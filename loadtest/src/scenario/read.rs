@@ -95,6 +95,7 @@ fn put(value: &mut Value, path: &[&str], new: &Value) -> std::result::Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::base;
     use wayfarer::model::Interval;
 
     const TEXT: &str = "name = \"x\"\nabout = \"y\"\n[[journey]]\nfile = \"j.toml\"\n[[phase]]\nname = \"p\"\n\
@@ -108,7 +109,7 @@ mod tests {
                 "load = { ratee",
                 "line 8: `ratee` is no key here; did you mean `rate`? Allowed: burst, ",
             ),
-            ("about", "zzz", "line 2: `zzz` is no key here; allowed: about, events, "),
+            ("about", "zzz", "line 2: `zzz` is no key here; allowed: about, beside, "),
             (
                 "rate = 100",
                 "rate = 100, shape = \"ramped\"",
@@ -141,6 +142,54 @@ mod tests {
                 "load =",
                 "act = [{ at = \"1s\" }]\nload =",
                 "as a whole: phase \"p\": an act is `verbs` with `journeys`",
+            ),
+            (
+                "load =",
+                "act = [{ rows = 5, kill = 0 }]\nload =",
+                "as a whole: phase \"p\": an act is `verbs` with `journeys`, or `rows` for one of `journeys`",
+            ),
+            (
+                "load =",
+                "act = [{ rows = 5, journeys = [\"j\", \"k\"] }]\nload =",
+                "as a whole: phase \"p\": a list is uploaded once, for one journey, in one round",
+            ),
+            (
+                "load =",
+                "act = [{ rows = 0, journeys = [\"j\"] }]\nload =",
+                "as a whole: phase \"p\": rows is 0: from 1 to 100000000 are allowed",
+            ),
+            ("[[journey]]", "rounds = 0\n[[journey]]", "as a whole: rounds is 0: from 1 to 100 are allowed"),
+            (
+                "load =",
+                "on = \"beside\"\nload =",
+                "as a whole: phase \"p\": on is \"beside\": there is no [beside]",
+            ),
+            (
+                "load =",
+                "on = \"bare\"\nload =",
+                "as a whole: phase \"p\": on is \"bare\": what Wayfarer writes has to be seen before",
+            ),
+            (
+                "[[journey]]",
+                "sink = \"http\"\nsaturation = { measure = 5 }\n[[phase]]\nname = \"q\"\non = \"bare\"\nfor = \"1s\"\n\
+                 of_saturation = 5\n[[journey]]",
+                "as a whole: phase \"q\": on is \"bare\": the bare loop reads a topic",
+            ),
+            (
+                "load =",
+                "on = \"bare\"\nact = [{ kill = 0 }]\nload =",
+                "as a whole: phase \"p\": `act` is for phases on wayfarer",
+            ),
+            (
+                "[[journey]]",
+                "[beside]\nfill = { before = [{ journeys = [\"j\"], verbs = [\"stop\"] }] }\n\
+                 [[beside.journey]]\nfile = \"j\"\n[[journey]]",
+                "as a whole: [beside]: [fill]: `before` is for the scenario's own deployment",
+            ),
+            (
+                "[[journey]]",
+                "[beside]\njourney = []\n[[journey]]",
+                "as a whole: [beside]: there is no [[journey]]",
             ),
             (
                 "load =",
@@ -184,6 +233,27 @@ mod tests {
             assert!(!error.contains('\n'), "one sentence: {error}");
         }
         parse(TEXT, &[]).expect("this one is right");
+    }
+
+    #[test]
+    fn from_the_second_round_on_phases_have_its_number_and_compare_within_it() {
+        let two = format!(
+            "rounds = 3\n{TEXT}[[phase]]\nname = \"q\"\nfor = \"1s\"\nload = {{ rate = 5 }}\nagainst = \"p\"\n"
+        );
+        let turns = parse(&two, &[]).expect("it is right").turns();
+        let turns: Vec<_> = turns.iter().map(|turn| (turn.name.as_str(), turn.against.as_deref())).collect();
+        assert_eq!(
+            turns,
+            [
+                ("p", None),
+                ("q", Some("p")),
+                ("p.2", None),
+                ("q.2", Some("p.2")),
+                ("p.3", None),
+                ("q.3", Some("p.3"))
+            ]
+        );
+        assert_eq!((base("q.3"), base("p")), ("q", "p"));
     }
 
     #[test]

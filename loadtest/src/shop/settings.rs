@@ -1,11 +1,12 @@
 //! What a shop's visitors are like: keys of a scenario and options of `generate`, the same.
 
 use clap::{Args, ValueEnum};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use wayfarer::model::Interval;
 
 /// Who comes how often.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Activity {
     /// Everybody as often as anybody else.
@@ -16,7 +17,7 @@ pub enum Activity {
 }
 
 /// What the visitors are like.
-#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Args, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Shoppers {
     /// How many users there are, up to a thousand million
