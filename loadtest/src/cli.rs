@@ -11,6 +11,7 @@ use crate::race::job::Job;
 use crate::race::{self, Race, bare, naive};
 use crate::report;
 use crate::run::{self, Run};
+use crate::scenario::keys;
 use crate::verify::{self, Verify};
 
 /// Load for Wayfarer: a synthetic shop's events, and the race against bare Kafka and its peers
@@ -27,6 +28,8 @@ enum Command {
     Generate(Generate),
     /// Runs a scenario: starts what it asks for, loads it, and reports latencies from the schedule on
     Run(Run),
+    /// Prints every key of a scenario: what may stand there, what holds without it, and what it means
+    Keys,
     /// Renders a stored result again: the text, and the page beside it
     Report {
         /// A result, as `run` has stored it (JSON)
@@ -72,6 +75,7 @@ pub fn call(cli: Cli) -> Result<()> {
                 count => Err(Error(format!("this is no result, for {count} reason(s) above"))),
             }
         }
+        Command::Keys => say(&keys::text()),
         Command::Report { result } => {
             let report = report::load(&result)?;
             let page = report::save_page(&report, &result)?;

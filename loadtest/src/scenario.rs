@@ -1,7 +1,7 @@
-//! What a scenario asks for: one TOML file.
+//! What a scenario asks for: one TOML file. The comments of these types are what `wayfarer-load keys` prints.
 //!
-//! - [`check`]: what is wrong with one as a whole, before anything starts. [`journeys`]: what is published. [`read`]: from
-//!   the file.
+//! - [`check`]: what is wrong with one as a whole, before anything starts. [`journeys`]: what is published. [`keys`]: every
+//!   key and what it means. [`read`]: from the file.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,7 @@ use crate::shop::Shoppers;
 
 pub mod check;
 pub mod journeys;
+pub mod keys;
 pub mod read;
 
 /// A scenario.
