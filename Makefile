@@ -13,6 +13,9 @@ ARGS ?=
 # WAYFARER_SOAK for rounds of kills and random stories.
 SOAK_CASES ?= 20000
 SOAK_ROUNDS ?= 2000
+# For how long a soak is under load (40s at least), and where the report of it stays: a directory of its own each time.
+SOAK_LOAD ?= 1h
+SOAK_REPORT ?= target/soak/$(shell date -u +%Y-%m-%dT%H-%M-%SZ)
 # Runs a command with one Kafka for all of it, whose address is in WAYFARER_KAFKA.
 WITH_KAFKA = $(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- run --
 
@@ -75,10 +78,13 @@ load: prepare-build ## a scenario under load, and its report in target/load; ARG
 	$(CARGO) build $(LOCKED) --release --package wayfarer --package wayfarer-load
 	$(WITH_KAFKA) target/release/wayfarer-load run $(or $(ARGS),loadtest/scenarios/steady.toml)
 
-soak: prepare-build ## the tests that kill, restore and compare, for an hour rather than for a minute
+soak: prepare-build ## an hour of the tests that kill, restore and compare, and an hour of load: SOAK_LOAD=10m, report in target/soak
 	@scripts/prepare kafka
 	PROPTEST_CASES=$(SOAK_CASES) WAYFARER_SOAK=$(SOAK_ROUNDS) \
 		$(WITH_KAFKA) $(CARGO) test $(LOCKED) --workspace --release
+	$(CARGO) build $(LOCKED) --release --package wayfarer --package wayfarer-load
+	$(WITH_KAFKA) target/release/wayfarer-load run loadtest/scenarios/soak.toml \
+		--set phase.0.for=$(SOAK_LOAD) --out $(SOAK_REPORT)
 
 fuzz: prepare-build ## bytes that break a promise, looked for by libFuzzer; one target: make fuzz ARGS=events
 	@scripts/prepare fuzz
