@@ -1,16 +1,18 @@
 //! Whether an entrant's result is the job's: who waits when all is done, by what the entrant has written.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::topics::Topics;
 use crate::traffic::{Traffic, user_id};
+use crate::verify::cycle;
 
-/// Who waits. Nobody walks it: it is asked for one after the other.
+/// By user: the number of the last word on them, and whether they wait. Nobody walks it: it is asked for one after the
+/// other.
 #[derive(Debug, Default, PartialEq)]
-pub struct Waiting(HashSet<Vec<u8>>);
+pub struct Waiting(HashMap<Vec<u8>, (u64, bool)>);
 
 impl Waiting {
     /// By a topic of state, whose key is the user: everybody whose last record is no tombstone.
@@ -20,30 +22,38 @@ impl Waiting {
     pub fn by_state(topics: &Topics, topic: &str, partitions: u16) -> Result<Self> {
         let mut waiting = Self::default();
         topics.read(topic, partitions, |record| {
-            waiting.state(record.key().unwrap_or_default(), record.value().is_some());
+            let number = record.offset().unsigned_abs();
+            waiting.state(record.key().unwrap_or_default(), number, record.value().is_some());
         })?;
         Ok(waiting)
     }
 
-    fn state(&mut self, user: &[u8], waits: bool) {
-        if waits {
-            self.0.insert(user.to_vec());
-        } else {
-            self.0.remove(user);
+    fn state(&mut self, user: &[u8], number: u64, waits: bool) {
+        match self.0.get_mut(user) {
+            Some(known) if known.0 > number => {}
+            Some(known) => *known = (number, waits),
+            None => {
+                self.0.insert(user.to_vec(), (number, waits));
+            }
         }
     }
 
-    /// By Wayfarer's lines of movements: everybody who entered, and did not exit since.
+    /// By Wayfarer's lines of movements: everybody who entered, and did not exit since. A worker has a partition for them,
+    /// so those of a shard that moved lie in two, and the number of the shard's commit says which came last.
     ///
     /// # Errors
     /// The brokers do not answer.
     pub fn by_movements(topics: &Topics, topic: &str, partitions: u16) -> Result<Self> {
         let mut waiting = Self::default();
-        topics.read(topic, partitions, |record| waiting.movement(record.value().unwrap_or_default()))?;
+        topics.read(topic, partitions, |record| {
+            // What says no commit is not ours: the comparison tells.
+            let seq = record.key().and_then(cycle::origin).map_or(0, |origin| origin.seq);
+            waiting.movement(seq, record.value().unwrap_or_default());
+        })?;
         Ok(waiting)
     }
 
-    fn movement(&mut self, line: &[u8]) {
+    fn movement(&mut self, seq: u64, line: &[u8]) {
         // What is no line has nobody moving: the comparison tells.
         let line: Value = serde_json::from_slice(line).unwrap_or_default();
         let waits = match line["what"].as_str() {
@@ -51,7 +61,11 @@ impl Waiting {
             Some("exited") => false,
             _ => return,
         };
-        self.state(line["user"].as_str().unwrap_or_default().as_bytes(), waits);
+        self.state(line["user"].as_str().unwrap_or_default().as_bytes(), seq, waits);
+    }
+
+    fn waits(&self, user: &[u8]) -> bool {
+        self.0.get(user).is_some_and(|(_, waits)| *waits)
     }
 
     /// Compares with the shop after its last event.
@@ -63,11 +77,11 @@ impl Waiting {
         for user in (0..shop.users()).filter(|user| shop.has_cart(*user)) {
             should += 1;
             let id = user_id(user);
-            if !self.0.contains(id.as_bytes()) {
+            if !self.waits(id.as_bytes()) {
                 missing.get_or_insert(id);
             }
         }
-        let waits = self.0.len();
+        let waits = self.0.values().filter(|(_, waits)| *waits).count();
         let void = match missing {
             Some(id) => {
                 format!("{who} has {waits} users waiting, and {id} is not among them: {should} should")
@@ -95,8 +109,8 @@ mod tests {
     fn right(shop: &Traffic) -> Waiting {
         let mut waiting = Waiting::default();
         for user in 0..shop.users() {
-            waiting.state(user_id(user).as_bytes(), true);
-            waiting.state(user_id(user).as_bytes(), shop.has_cart(user));
+            waiting.state(user_id(user).as_bytes(), 1, true);
+            waiting.state(user_id(user).as_bytes(), 2, shop.has_cart(user));
         }
         waiting
     }
@@ -108,10 +122,10 @@ mod tests {
         right(&shop).compare(&shop, "x").expect("it is right");
         let user =
             |waits| (0..300).find(|user| shop.has_cart(*user) == waits).map(user_id).expect("there are both");
-        missing.state(user(true).as_bytes(), false);
-        surplus.state(user(false).as_bytes(), true);
-        swapped.state(user(true).as_bytes(), false);
-        swapped.state(user(false).as_bytes(), true);
+        missing.state(user(true).as_bytes(), 3, false);
+        surplus.state(user(false).as_bytes(), 3, true);
+        swapped.state(user(true).as_bytes(), 3, false);
+        swapped.state(user(false).as_bytes(), 3, true);
         for wrong in [missing, surplus, swapped] {
             let said = wrong.compare(&shop, "x").expect_err("it is wrong").to_string();
             assert!(said.starts_with("x has ") && said.ends_with("the race is void"), "{said}");
@@ -119,13 +133,26 @@ mod tests {
     }
 
     #[test]
-    fn who_entered_and_did_not_exit_waits() {
+    fn who_entered_and_did_not_exit_waits_whatever_is_read_first() {
         let mut waiting = Waiting::default();
-        for (user, what) in
-            [("a", "entered"), ("a", "waiting"), ("b", "entered"), ("b", "converted"), ("b", "exited")]
-        {
-            waiting.movement(format!(r#"{{"user":"{user}","what":"{what}"}}"#).as_bytes());
+        let moved = [
+            ("a", 1, "entered"),
+            ("a", 1, "waiting"),
+            ("b", 1, "entered"),
+            ("b", 1, "converted"),
+            ("b", 2, "exited"),
+            // The partition of the shard's former worker is read behind that of its present one.
+            ("c", 7, "entered"),
+            ("c", 6, "exited"),
+            ("d", 7, "exited"),
+            ("d", 6, "entered"),
+        ];
+        for (user, seq, what) in moved {
+            waiting.movement(seq, format!(r#"{{"user":"{user}","what":"{what}"}}"#).as_bytes());
         }
-        assert_eq!(waiting, Waiting([b"a".to_vec()].into()));
+        assert_eq!(
+            ["a", "b", "c", "d"].map(|user| waiting.waits(user.as_bytes())),
+            [true, false, true, false]
+        );
     }
 }
