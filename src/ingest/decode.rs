@@ -1,4 +1,4 @@
-//! One Segment-spec JSON message to one [`Event`], in one pass, borrowing from the bytes.
+//! One Segment-spec JSON message to one [`Event`], borrowing from the bytes.
 //!
 //! What decides *who* and *what* is strict: `type`, `event`, the user's id and `messageId` must be there
 //! and be strings, the documents must be objects, and none of them may stand twice at the top level (RFC
@@ -17,6 +17,7 @@ use std::{fmt, str};
 
 use super::limits::{EVENT_BYTES_MAX, MESSAGE_ID_BYTES_MAX, NAME_BYTES_MAX, USER_BYTES_MAX};
 use super::scan::{Key, Kind, Scanner, unescape};
+use super::usual::Usual;
 use super::{reject::Scanned, timestamp};
 use crate::model::{Event, EventKind};
 
@@ -34,11 +35,10 @@ pub fn decode(bytes: &[u8]) -> Result<Event<'_>, Reject> {
 
 fn read(bytes: &[u8]) -> Scanned<Event<'_>> {
     let text = checked_text(bytes)?;
-    let mut scan = Scanner::new(bytes, 0);
-    start_of_object(&mut scan, "the message")?;
-    let mut found = Found::default();
-    scan.object(1, |scan, key| found.top_level(scan, text, key))?;
-    scan.end()?;
+    let found = match Found::usual(bytes) {
+        Some(found) => found,
+        None => Found::any(text)?,
+    };
     Document { text, found: &found }.event()
 }
 
@@ -98,7 +98,7 @@ fn not_an_object(scan: &mut Scanner<'_>, what: &str) -> Box<Reject> {
 }
 
 /// A value that was passed: what it is, and its bytes (a string's with its quotes).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Span {
     kind: Kind,
     start: u32,
@@ -115,6 +115,7 @@ impl Span {
 }
 
 /// Where everything is that an event is made of.
+#[derive(Debug, PartialEq)]
 struct Found {
     /// By [`TOP`]'s order.
     top: [Span; TOP.len()],
@@ -137,17 +138,17 @@ const CONTEXT: usize = 8;
 
 /// The place of a key in [`TOP`]. A match compares lengths first, which a loop over `TOP` would not.
 #[inline]
-fn top_index(key: &str) -> Option<usize> {
+fn top_index(key: &[u8]) -> Option<usize> {
     Some(match key {
-        "type" => TYPE,
-        "event" => EVENT,
-        "userId" => USER,
-        "anonymousId" => ANONYMOUS,
-        "messageId" => MESSAGE,
-        "timestamp" => TIMESTAMP,
-        "properties" => PROPERTIES,
-        "traits" => TRAITS,
-        "context" => CONTEXT,
+        b"type" => TYPE,
+        b"event" => EVENT,
+        b"userId" => USER,
+        b"anonymousId" => ANONYMOUS,
+        b"messageId" => MESSAGE,
+        b"timestamp" => TIMESTAMP,
+        b"properties" => PROPERTIES,
+        b"traits" => TRAITS,
+        b"context" => CONTEXT,
         _ => return None,
     })
 }
@@ -159,11 +160,55 @@ impl Default for Found {
 }
 
 impl Found {
+    /// Of a message that is of the usual kind, and right; `None` of any other.
+    #[inline]
+    fn usual(bytes: &[u8]) -> Option<Self> {
+        let usual = Usual::new(bytes)?;
+        let mut found = Self::default();
+        let end = usual.object(usual.space(0), 1, |name, start| {
+            let Some(index) = top_index(name) else { return Some(usual.value(start, 2)?.1) };
+            let is_context = index == CONTEXT && bytes.get(start) == Some(&b'{');
+            let (kind, end) = match is_context {
+                true => (Kind::Object, found.usual_context(&usual, start)?),
+                false => usual.value(start, 2)?,
+            };
+            // Which of two counts is not for here to say.
+            let first = !found.top[index].present();
+            found.top[index] = span(kind, start, end);
+            first.then_some(end)
+        })?;
+        usual.ends(end).then_some(found)
+    }
+
+    /// Where `context` ends, which begins at `start`.
+    #[inline]
+    fn usual_context(&mut self, usual: &Usual<'_>, start: usize) -> Option<usize> {
+        usual.object(start, 2, |name, start| {
+            let (kind, end) = usual.value(start, 3)?;
+            self.note_context(name, span(kind, start, end));
+            Some(end)
+        })
+    }
+
+    /// Of any message.
+    #[inline(never)]
+    fn any(text: &str) -> Scanned<Self> {
+        let mut scan = Scanner::new(text.as_bytes(), 0);
+        start_of_object(&mut scan, "the message")?;
+        let mut found = Self::default();
+        scan.object(1, |scan, key| found.top_level(scan, text, key))?;
+        scan.end()?;
+        Ok(found)
+    }
+
     /// Consumes the value of one member of the message.
     #[inline]
     fn top_level(&mut self, scan: &mut Scanner<'_>, text: &str, key: Key) -> Scanned<()> {
         let name = &text[key.start..key.end];
-        let index = if key.escaped { top_index(&unescape(name)) } else { top_index(name) };
+        let index = match key.escaped {
+            true => top_index(unescape(name).as_bytes()),
+            false => top_index(name.as_bytes()),
+        };
         let Some(index) = index else { return scan.value(2).map(drop) };
         if self.top[index].present() {
             return Err(twice(TOP[index], key.start));
@@ -186,12 +231,17 @@ impl Found {
         let kind = scan.value(3)?;
         let name = &text[key.start..key.end];
         let name = if key.escaped { Cow::Owned(unescape(name)) } else { Cow::Borrowed(name) };
-        match &*name {
-            "traits" => self.context_traits = span(kind, start, scan.at()),
-            "timezone" => self.timezone = span(kind, start, scan.at()),
+        self.note_context(name.as_bytes(), span(kind, start, scan.at()));
+        Ok(())
+    }
+
+    #[inline]
+    fn note_context(&mut self, name: &[u8], value: Span) {
+        match name {
+            b"traits" => self.context_traits = value,
+            b"timezone" => self.timezone = value,
             _ => {}
         }
-        Ok(())
     }
 }
 
@@ -279,8 +329,10 @@ impl<'a> Document<'a, '_> {
             );
             return Err(Reject::boxed("user_missing", 0, message));
         };
-        // One look at the bytes settles it for nearly every id: printable ASCII without a space.
-        let usual = id.len() <= USER_BYTES_MAX && !id.is_empty() && id.bytes().all(|b| b.is_ascii_graphic());
+        // One look at the bytes settles it for nearly every id: printable ASCII without a space. At all of them, since
+        // that is done many at a time.
+        let graphic = id.bytes().fold(true, |graphic, byte| graphic & byte.is_ascii_graphic());
+        let usual = id.len() <= USER_BYTES_MAX && !id.is_empty() && graphic;
         let at = span.start;
         if usual { Ok(id) } else { allowed_user(format_args!("{key} at byte {at}"), id, at as usize) }
     }

@@ -8,6 +8,7 @@
 pub mod limits;
 pub mod reject;
 mod scan;
+mod usual;
 pub mod timestamp;
 pub mod decode;
 pub mod cloud_event;

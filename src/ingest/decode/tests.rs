@@ -269,6 +269,50 @@ fn event() -> impl Strategy<Value = Json> {
     })
 }
 
+/// The usual way gives up, or finds what the way for any message finds.
+fn both_ways_agree(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let Some(usual) = Found::usual(bytes) else { return Ok(()) };
+    let shown = String::from_utf8_lossy(bytes);
+    let text = str::from_utf8(bytes);
+    prop_assert!(text.is_err() || Found::any(&shown).is_ok_and(|any| any == usual), "{usual:?}: {shown}");
+    Ok(())
+}
+
+#[test]
+fn the_usual_message_is_read_the_usual_way_whatever_its_length() {
+    for length in 0..2_200 {
+        let bytes =
+            track(&format!(r#","properties":{{"a":"{}","b":[1,-2.5,true,null]}} "#, "é".repeat(length)));
+        let usual = Found::usual(bytes.as_bytes());
+        assert_eq!(usual.is_some(), bytes.len() <= 2_048, "{} bytes", bytes.len());
+        both_ways_agree(bytes.as_bytes()).expect("the same message");
+    }
+}
+
+#[test]
+fn what_is_out_of_the_ordinary_is_not_read_the_usual_way() {
+    let odd = [
+        r#""a":"\n""#,
+        "\"a\":\n1",
+        r#""a":1e3"#,
+        r#""event":"twice""#,
+        r#""a":{"b"}"#,
+        r#""a":01"#,
+        r#""a""#,
+        r#""a":1,"#,
+        r#""a":"b"#,
+    ];
+    for odd in odd {
+        let bytes = track(&format!(",{odd}"));
+        assert!(Found::usual(bytes.as_bytes()).is_none(), "{bytes}");
+    }
+    for extra in ["", "  "] {
+        assert!(Found::usual(format!("{extra}{}{extra}", track("")).as_bytes()).is_some());
+    }
+    assert!(Found::usual(nested(DEPTH_MAX - 1).as_bytes()).is_some());
+    assert!(Found::usual(nested(DEPTH_MAX).as_bytes()).is_none());
+}
+
 /// Whether a code says that the bytes are no JSON document at all.
 fn refuses_the_form(code: &str) -> bool {
     matches!(
@@ -279,6 +323,7 @@ fn refuses_the_form(code: &str) -> bool {
 
 /// The same verdict as serde_json's on whether this is JSON, wherever our own limits do not speak first.
 fn agrees(bytes: &[u8]) -> Result<(), TestCaseError> {
+    both_ways_agree(bytes)?;
     let ours = code(bytes);
     let theirs = serde_json::from_slice::<Json>(bytes);
     let shown = String::from_utf8_lossy(bytes);
