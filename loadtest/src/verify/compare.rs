@@ -99,18 +99,18 @@ fn judge_shard(of: &Evidence, shard: u16, verdict: &mut Verdict) {
             Some(Some(steps)) => steps.iter().for_each(|step| model.step(step)),
         }
     }
-    for (log, name) in of.names.iter().enumerate().filter(|(log, _)| *log != 1) {
-        let beyond = of.inputs[log].range((shard, model.taken(log))..=(shard, u64::MAX));
+    for (input, name) in of.names.iter().enumerate().filter(|(input, _)| *input != 1) {
+        let beyond = of.inputs[input].range((shard, model.taken(input))..=(shard, u64::MAX));
         let untaken = beyond.map(|((_, offset), _)| *offset);
         for offset in untaken {
             find(What::Lost, format!("record {offset} of {name}/{shard}: no commit has taken it"));
         }
-        let all = of.inputs[log].range((shard, 0)..(shard, model.taken(log))).count();
+        let all = of.inputs[input].range((shard, of.base(shard, input))..(shard, model.taken(input))).count();
         verdict.inputs += all as u64;
     }
     verdict.commits += commits.len() as u64;
-    for (log, offset) in &model.untaken {
-        find(What::Lost, format!("record {offset} of {}/{shard}: no commit has taken it", of.names[*log]));
+    for (input, offset) in &model.untaken {
+        find(What::Lost, format!("record {offset} of {}/{shard}: no commit has taken it", of.names[*input]));
     }
     let wrong = model.wrong.iter().map(|which| Finding { what: What::Wrong, which: which.clone() });
     verdict.findings.extend(wrong);
@@ -222,13 +222,13 @@ fn letters(of: &Evidence, findings: &mut Vec<Finding>) {
     let mut seen = BTreeSet::new();
     for letter in &of.letters {
         let place = format!("the dead letter of {}/{} at {}", letter.topic, letter.partition, letter.offset);
-        let log = of.names.iter().position(|name| *name == letter.topic);
-        let record = log.and_then(|log| of.inputs[log].get(&(letter.partition, letter.offset)));
+        let input = of.names.iter().position(|name| *name == letter.topic);
+        let record = input.and_then(|input| of.inputs[input].get(&(letter.partition, letter.offset)));
         let is = |record: &Record| letter.value.as_ref().is_none_or(|value| record.value.starts_with(value));
         if !record.is_some_and(is) {
             findings.push(Finding { what: What::Wrong, which: format!("{place} is not what stands there") });
         }
-        if !seen.insert((log, letter.partition, letter.offset)) {
+        if !seen.insert((input, letter.partition, letter.offset)) {
             findings.push(Finding { what: What::Doubled, which: place });
         }
     }

@@ -11,7 +11,8 @@ pub struct Origin {
     pub seq: u64,
 }
 
-/// One step. Times are milliseconds since 1970, logs are numbers: 0 events, 1 lists, 2 receipts, 3 internal.
+/// One step. Times are milliseconds since 1970, logs are numbers: 0 events, 1 lists, 2 receipts, 3 internal, from 4 on
+/// the topics of events beside the first, as the shard's head counts them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// All records of a log between two offsets.

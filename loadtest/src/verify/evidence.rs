@@ -7,6 +7,7 @@ use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Message, Messa
 
 use super::cloud;
 use super::cycle::{self, Origin};
+use super::head::{self, Head};
 use crate::error::{Error, Result};
 use crate::topics::{PATIENCE, partitions_of};
 
@@ -69,10 +70,13 @@ pub struct Evidence {
     pub shards: u16,
     /// The commands, by offset.
     pub control: Log,
-    /// The inputs by their numbers in cycles: events, lists, receipts, internal.
-    pub inputs: [Log; 4],
+    /// The inputs: events, lists, receipts, internal, by their numbers in cycles, then further topics of events.
+    pub inputs: Vec<Log>,
     /// The names of their topics.
-    pub names: [String; 4],
+    pub names: Vec<String>,
+    /// By shard and by the number in its cycles: which of `inputs` a further topic of events is, and where it began for
+    /// the shard.
+    pub further: BTreeMap<(u16, u8), (usize, u64)>,
     /// What each commit read; one record a commit.
     pub cycles: Vec<(Origin, Vec<u8>)>,
     /// Messages handed over, in the order of their partitions.
@@ -85,6 +89,37 @@ pub struct Evidence {
     pub letters: Vec<Letter>,
     /// By shard: the number of the last commit, by its head in the changelog.
     pub heads: BTreeMap<u16, u64>,
+}
+
+impl Evidence {
+    /// Which of the inputs a shard's cycles mean by a number.
+    #[must_use]
+    pub fn input(&self, shard: u16, number: u8) -> Option<usize> {
+        match number {
+            0..head::FURTHER => Some(usize::from(number)),
+            _ => self.further.get(&(shard, number)).map(|(input, _)| *input),
+        }
+    }
+
+    /// Where an input begins for a shard.
+    #[must_use]
+    pub fn base(&self, shard: u16, input: usize) -> u64 {
+        let own = self.further.range((shard, 0)..=(shard, u8::MAX));
+        own.map(|(_, of)| of).find(|(of, _)| *of == input).map_or(0, |(_, base)| *base)
+    }
+
+    /// Takes a shard's head; the last one counts.
+    fn head(&mut self, shard: u16, Head { seq, further }: Head) {
+        self.heads.insert(shard, seq);
+        for (number, (base, topic)) in (head::FURTHER..).zip(further) {
+            let input = self.names.iter().position(|name| *name == topic).unwrap_or_else(|| {
+                self.names.push(topic);
+                self.inputs.push(Log::new());
+                self.names.len() - 1
+            });
+            self.further.insert((shard, number), (input, base));
+        }
+    }
 }
 
 /// What the headers of a dead letter say.
@@ -128,6 +163,8 @@ pub struct Place {
     pub servers: String,
     /// What stands before the names of all topics.
     pub prefix: String,
+    /// The topic of events, the first of them if there are several.
+    pub events: String,
     /// How many partitions the topics of shards have.
     pub shards: u16,
 }
@@ -138,34 +175,44 @@ impl Place {
     /// # Errors
     /// The brokers do not answer, a topic is missing, or a record is not of its form.
     pub fn read(&self) -> Result<Evidence> {
-        let names = ["events", "lists", "receipts", "internal"].map(|key| format!("{}{key}", self.prefix));
-        let mut all = Evidence { shards: self.shards, names, ..Evidence::default() };
-        self.each("control", 1, &mut |record, _, _| {
+        let own = ["lists", "receipts", "internal"].map(|key| self.topic(key));
+        let names: Vec<String> = [self.events.clone()].into_iter().chain(own).collect();
+        let inputs = vec![Log::new(); names.len()];
+        let mut all = Evidence { shards: self.shards, names, inputs, ..Evidence::default() };
+        self.each(&self.topic("control"), 1, &mut |record, _, _| {
             all.control.insert((0, record.offset), record);
             Ok(())
         })?;
-        for (log, key) in ["events", "lists", "receipts", "internal"].into_iter().enumerate() {
-            self.each(key, self.shards, &mut |record, _, _| {
-                all.inputs[log].insert((record.partition, record.offset), record);
+        // The heads say which further topics of events there are.
+        self.each(&self.topic("state"), self.shards, &mut |record, key, _| {
+            if key == HEAD_KEY {
+                let head = head::read(&record.value).ok_or_else(|| foreign("state", &record))?;
+                all.head(record.partition, head);
+            }
+            Ok(())
+        })?;
+        for (name, log) in all.names.iter().zip(&mut all.inputs) {
+            self.each(name, self.shards, &mut |record, _, _| {
+                log.insert((record.partition, record.offset), record);
                 Ok(())
             })?;
         }
-        self.each("cycles", self.shards, &mut |record, key, _| {
+        self.each(&self.topic("cycles"), self.shards, &mut |record, key, _| {
             let origin = cycle::origin(key).ok_or_else(|| foreign("cycles", &record))?;
             all.cycles.push((origin, record.value));
             Ok(())
         })?;
-        self.each("sends", self.shards, &mut |record, _, _| {
+        self.each(&self.topic("sends"), self.shards, &mut |record, _, _| {
             all.sends.push(record);
             Ok(())
         })?;
         for (key, into) in [("transitions", &mut all.transitions), ("refusals", &mut all.refusals)] {
-            self.each(key, self.shards, &mut |record, key, _| {
+            self.each(&self.topic(key), self.shards, &mut |record, key, _| {
                 into.push(Record { origin: cycle::origin(key), ..record });
                 Ok(())
             })?;
         }
-        self.each("rejects", self.shards, &mut |record, _, said| {
+        self.each(&self.topic("rejects"), self.shards, &mut |record, _, said| {
             if said.is_note {
                 return Ok(());
             }
@@ -179,29 +226,17 @@ impl Place {
             all.letters.push(Letter { topic, partition, offset, value });
             Ok(())
         })?;
-        self.each("state", self.shards, &mut |record, key, _| {
-            if key == HEAD_KEY {
-                // A format of one byte, then the number of the commit. The second format names further topics.
-                if record.value.first() == Some(&2) {
-                    let shard = record.partition;
-                    return Err(Error(format!(
-                        "shard {shard} has read several topics of events; one is what is verified here"
-                    )));
-                }
-                let seq = record.value.get(1..9).and_then(|bytes| bytes.try_into().ok());
-                let seq = seq.map(u64::from_be_bytes).ok_or_else(|| foreign("state", &record))?;
-                all.heads.insert(record.partition, seq);
-            }
-            Ok(())
-        })?;
         Ok(all)
     }
 
+    fn topic(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix)
+    }
+
     /// Gives every committed record of a topic to `each`, with its key and, of a dead letter, where it stood.
-    fn each(&self, key: &str, partitions: u16, each: Each<'_>) -> Result<()> {
-        let topic = format!("{}{key}", self.prefix);
+    fn each(&self, topic: &str, partitions: u16, each: Each<'_>) -> Result<()> {
         let reader = Consumer::reader(&Settings::new(&*self.servers), "wayfarer-load", Isolation::Committed)?;
-        let all = partitions_of(&topic, partitions);
+        let all = partitions_of(topic, partitions);
         let ends = reader.offsets(&all, Edge::Latest, Isolation::Committed, PATIENCE)?;
         let from: Vec<_> = all.iter().map(|partition| (partition.clone(), 0)).collect();
         reader.assign(&from)?;

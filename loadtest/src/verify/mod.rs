@@ -3,13 +3,15 @@
 //!
 //! It knows the forms on the wire and the reference, never the engine: what both had wrong it would not see.
 //!
-//! - [`cloud`]: CloudEvents. [`evidence`]: all that lies in the topics, in memory. [`cycle`]: what each commit read.
+//! - [`cloud`]: CloudEvents. [`evidence`]: all that lies in the topics, in memory. [`cycle`]: what each commit read;
+//!   [`head`]: what a shard knows of itself.
 //! - [`model`]: a shard, made anew. [`compare`]: what differs.
 
 pub mod cloud;
 pub mod compare;
 pub mod cycle;
 pub mod evidence;
+pub mod head;
 pub mod model;
 #[cfg(test)]
 mod tests;
@@ -32,6 +34,9 @@ pub struct Verify {
     /// What stands before the names of the topics
     #[arg(long, default_value = "wayfarer.")]
     prefix: String,
+    /// The topic of events, the first of them if there are several; by default PREFIXevents
+    #[arg(long)]
+    events: Option<String>,
     /// How many partitions the events have
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     partitions: u16,
@@ -42,7 +47,9 @@ pub struct Verify {
 /// # Errors
 /// The brokers do not answer, or something is wrong: all of it, as sentences.
 pub fn run(args: &Verify) -> Result<String> {
-    let place = Place { servers: args.servers.clone(), prefix: args.prefix.clone(), shards: args.partitions };
+    let prefix = args.prefix.clone();
+    let events = args.events.clone().unwrap_or_else(|| format!("{prefix}events"));
+    let place = Place { servers: args.servers.clone(), prefix, events, shards: args.partitions };
     let Verdict { commits, inputs, sends, transitions, refusals, findings } = judge(&place.read()?);
     let compared = format!(
         "{commits} commits, {inputs} inputs, {sends} sends, {transitions} movements, {refusals} refusals"

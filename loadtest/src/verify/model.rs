@@ -13,10 +13,11 @@ use wayfarer_reference::{Command, Sent, World};
 use super::cycle::Step;
 use super::evidence::{Evidence, Record};
 
-/// The numbers of logs in cycles.
-const EVENTS: u8 = 0;
-const LISTS: u8 = 1;
-const RECEIPTS: u8 = 2;
+/// The inputs of which there is one each; the others are further topics of events.
+const EVENTS: usize = 0;
+const LISTS: usize = 1;
+const RECEIPTS: usize = 2;
+const INTERNAL: usize = 3;
 
 /// What records of the internal topic are, by the header `wayfarer-kind`.
 const ENTRY: u8 = 2;
@@ -30,11 +31,11 @@ pub struct Model<'a> {
     shard: u16,
     world: World,
     definitions: BTreeMap<String, Definition>,
-    /// Records that are dead letters, by log and offset.
-    letters: BTreeSet<(u8, u64)>,
-    /// The first offset of each log that was not taken.
-    next: [u64; 4],
-    /// Records that were passed over, by log and offset.
+    /// Records that are dead letters, by input and offset.
+    letters: BTreeSet<(usize, u64)>,
+    /// The first offset of each input that was not taken.
+    next: Vec<u64>,
+    /// Records that were passed over, by input and offset.
     pub untaken: Vec<(usize, u64)>,
     /// What cannot be made anew, in sentences.
     pub wrong: Vec<String>,
@@ -44,12 +45,13 @@ impl<'a> Model<'a> {
     /// Of a shard that nobody has entered.
     #[must_use]
     pub fn new(of: &'a Evidence, shard: u16) -> Self {
-        let log = |topic: &String| of.names.iter().position(|name| name == topic);
+        let input = |topic: &String| of.names.iter().position(|name| name == topic);
         let own = of.letters.iter().filter(|letter| letter.partition == shard);
-        let letters = own.filter_map(|letter| Some((log(&letter.topic)? as u8, letter.offset))).collect();
+        let letters = own.filter_map(|letter| Some((input(&letter.topic)?, letter.offset))).collect();
         let world = World::of_shard(shard, of.shards);
+        let next = (0..of.names.len()).map(|input| of.base(shard, input)).collect();
         let definitions = BTreeMap::new();
-        Self { of, shard, world, definitions, letters, next: [0; 4], untaken: Vec::new(), wrong: Vec::new() }
+        Self { of, shard, world, definitions, letters, next, untaken: Vec::new(), wrong: Vec::new() }
     }
 
     /// What has left it by now.
@@ -58,10 +60,10 @@ impl<'a> Model<'a> {
         (&self.world.sends, &self.world.transitions, &self.world.refusals)
     }
 
-    /// Up to where a log was taken: every record before it was, or is none of this shard's business.
+    /// Up to where an input was taken: every record before it was, or is none of this shard's business.
     #[must_use]
-    pub fn taken(&self, log: usize) -> u64 {
-        self.next[log]
+    pub fn taken(&self, input: usize) -> u64 {
+        self.next[input]
     }
 
     /// One step of a commit.
@@ -79,7 +81,7 @@ impl<'a> Model<'a> {
                 self.world.release(usize::try_from(*max).unwrap_or(usize::MAX));
             }
             Step::Poison { log, offset, at, charge } => {
-                self.take(*log, *offset);
+                let _ = self.take(*log, *offset);
                 match charge {
                     Some((journey, user)) => self.world.failure(Timestamp(*at), journey, user.as_deref()),
                     None => self.world.before(Timestamp(*at)),
@@ -90,49 +92,56 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Notes that a record was taken: in order, once, and none before it left out.
-    fn take(&mut self, log: u8, offset: u64) {
-        let (of, shard, number) = (self.of, self.shard, usize::from(log.min(3)));
-        let next = &mut self.next[number];
+    /// Notes that a record was taken: in order, once, and none before it left out. Which input it is of.
+    fn take(&mut self, log: u8, offset: u64) -> Option<usize> {
+        let (of, shard) = (self.of, self.shard);
+        let Some(input) = of.input(shard, log).filter(|input| *input < self.next.len()) else {
+            self.wrong.push(format!(
+                "shard {shard}: record {offset} is of log {log}, which its head does not name"
+            ));
+            return None;
+        };
+        let next = &mut self.next[input];
         // Rows of several lists take turns in one log.
-        if log != LISTS {
+        if input != LISTS {
             if offset < *next {
-                self.wrong.push(format!("shard {shard}: record {offset} of log {log} was taken twice"));
+                let name = &of.names[input];
+                self.wrong.push(format!("shard {shard}: record {offset} of {name} was taken twice"));
             }
-            let passed = of.inputs[number].range((shard, *next)..(shard, offset.max(*next)));
-            self.untaken.extend(passed.map(|((_, offset), _)| (number, *offset)));
+            let passed = of.inputs[input].range((shard, *next)..(shard, offset.max(*next)));
+            self.untaken.extend(passed.map(|((_, offset), _)| (input, *offset)));
         }
         *next = offset + 1;
+        Some(input)
     }
 
     fn record(&mut self, log: u8, offset: u64, at: Option<i64>) {
-        self.take(log, offset);
+        let Some(input) = self.take(log, offset) else { return };
         // Between records there are markers of transactions, which are none.
         let of: &'a Evidence = self.of;
-        let Some(record) = of.inputs.get(usize::from(log)).and_then(|log| log.get(&(self.shard, offset)))
-        else {
-            return;
-        };
+        let Some(record) = of.inputs[input].get(&(self.shard, offset)) else { return };
         let at = Timestamp(at.unwrap_or(record.at));
-        if self.letters.contains(&(log, offset)) {
+        if self.letters.contains(&(input, offset)) {
             return self.world.before(at);
         }
-        if self.heard(log, record, at).is_none() {
+        if self.heard(input, record, at).is_none() {
             self.world.before(at);
-            let shard = self.shard;
+            let (shard, name) = (self.shard, &of.names[input]);
             self.wrong.push(format!(
-                "shard {shard}: record {offset} of log {log} cannot be understood, and is no dead letter"
+                "shard {shard}: record {offset} of {name} cannot be understood, and is no dead letter"
             ));
         }
     }
 
     /// Lets the model hear a record; nothing if it is not of its kind's form.
-    fn heard(&mut self, log: u8, record: &Record, at: Timestamp) -> Option<()> {
-        let value = if log == EVENTS { record.cloud.as_ref() } else { None };
+    fn heard(&mut self, input: usize, record: &Record, at: Timestamp) -> Option<()> {
+        let is_event = input == EVENTS || input > INTERNAL;
+        let value = if is_event { record.cloud.as_ref() } else { None };
         let json: Json = serde_json::from_slice(strip(value.unwrap_or(&record.value))).ok()?;
         let text = |key: &str| json[key].as_str();
-        match (log, record.kind) {
-            (EVENTS, _) | (3, 0 | 1) => self.world.event(at, &json),
+        match (input, record.kind) {
+            _ if is_event => self.world.event(at, &json),
+            (INTERNAL, 0 | 1) => self.world.event(at, &json),
             (LISTS, _) => {
                 let journey = self.definitions.get(text("journey")?);
                 let list = journey.and_then(|journey| journey.entry.list.clone());

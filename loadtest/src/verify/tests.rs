@@ -6,7 +6,7 @@ use wayfarer::model::Timestamp;
 
 use super::compare::{What, judge};
 use super::cycle::{Origin, Step};
-use super::evidence::{Evidence, Letter, Record};
+use super::evidence::{Evidence, Letter, Log, Record};
 use super::model::Model;
 
 const NINE: i64 = 1_772_355_600_000;
@@ -70,8 +70,12 @@ fn moved(of: Vec<Record>, shard: u16) -> Vec<Record> {
 
 /// Two shards; a user in each, poison in the first.
 fn evidence() -> Evidence {
-    let names = ["events", "lists", "receipts", "internal"].map(|key| format!("t.{key}"));
-    let mut all = Evidence { shards: 2, names, ..Evidence::default() };
+    let names = ["events", "lists", "receipts", "internal", "app"].map(|key| format!("t.{key}")).to_vec();
+    let inputs = vec![Log::new(); names.len()];
+    let mut all = Evidence { shards: 2, names, inputs, ..Evidence::default() };
+    // The second shard has read another topic before, and begins with the third record of this one.
+    all.further.insert((0, 4), (4, 0));
+    all.further.insert((1, 5), (4, 2));
     for (offset, asked) in
         [format!(r#"{{"put":{{"definition":{JOURNEY}}}}}"#), r#"{"act":{"verb":"publish"}}"#.into()]
             .iter()
@@ -84,13 +88,22 @@ fn evidence() -> Evidence {
         let event = format!(r#"{{"type":"track","userId":"{user}","event":"Start"}}"#);
         all.inputs[0].insert((shard, 0), record(shard, 0, NINE + 10, event));
     }
+    for (shard, offset) in [(0, 0), (1, 1), (1, 2)] {
+        let event = format!(r#"{{"type":"track","userId":"a{shard}{offset}","event":"Start"}}"#);
+        all.inputs[4].insert((shard, offset), record(shard, offset, NINE + 30, event));
+    }
     all.inputs[0].insert((0, 1), record(0, 1, NINE + 20, "{"));
     let value = Some(b"{".to_vec());
     all.letters.push(Letter { topic: "t.events".to_owned(), partition: 0, offset: 1, value });
     for shard in 0..2 {
         let last = u64::from(shard == 0);
         let first = [Step::Epoch { at: NINE, number: 1 }, Step::Epoch { at: NINE, number: 2 }];
-        let last = [Step::Records { log: 0, first: 0, last, at: None }, Step::Wake { at: NINE + 100_000 }];
+        let app = u64::from(shard == 1) * 2;
+        let last = [
+            Step::Records { log: 0, first: 0, last, at: None },
+            Step::Records { log: 4 + u8::from(shard == 1), first: app, last: app, at: None },
+            Step::Wake { at: NINE + 100_000 },
+        ];
         for (seq, steps) in [(1, first.as_slice()), (2, &last)] {
             all.cycles.push((Origin { shard, seq }, encode(steps)));
         }
@@ -115,14 +128,14 @@ fn evidence() -> Evidence {
 fn nothing_is_found_where_nothing_is_wrong() {
     let verdict = judge(&evidence());
     assert_eq!(verdict.findings, []);
-    assert_eq!((verdict.commits, verdict.inputs, verdict.sends), (4, 3, 4));
+    assert_eq!((verdict.commits, verdict.inputs, verdict.sends), (4, 5, 8));
     assert!(verdict.transitions >= 8, "{verdict:?}");
 }
 
 #[test]
 fn whatever_is_spoilt_is_found_by_name() {
     type Spoil = fn(&mut Evidence);
-    let spoilt: [(What, &str, Spoil); 16] = [
+    let spoilt: [(What, &str, Spoil); 18] = [
         (What::Lost, "send of \"u0\"", |it| drop(it.sends.remove(0))),
         (What::Doubled, "send of \"u0\"", |it| it.sends.push(it.sends[0].clone())),
         (What::Doubled, "the key", |it| it.sends.push(it.sends[0].clone())),
@@ -130,12 +143,16 @@ fn whatever_is_spoilt_is_found_by_name() {
         (What::Wrong, "send of \"u0\"", |it| later(&mut it.sends[0], "at")),
         (What::Wrong, "movement of", |it| later(&mut it.transitions[0], "at")),
         (What::Wrong, "another order", |it| {
-            let (a, b) = (it.sends[0].value.clone(), it.sends[1].value.clone());
-            (it.sends[0].value, it.sends[1].value) = (b, a);
+            let (a, b) = (it.sends[0].value.clone(), it.sends[2].value.clone());
+            (it.sends[0].value, it.sends[2].value) = (b, a);
         }),
         (What::Lost, "movement of", |it| drop(it.transitions.pop())),
         (What::Wrong, "of no shard's commit", |it| it.transitions[0].origin = None),
-        (What::Wrong, "movement of", |it| edit(&mut it.transitions[0], "\"waiting\"", "\"held\"")),
+        (What::Wrong, "movement of", |it| {
+            let waits = |it: &&mut Record| String::from_utf8_lossy(&it.value).contains("\"waiting\"");
+            let waiting = it.transitions.iter_mut().find(waits).expect("somebody waits");
+            edit(waiting, "\"waiting\"", "\"held\"");
+        }),
         (What::Lost, "no commit has taken it", |it| drop(it.cycles.remove(3))),
         (What::Doubled, "commit 1 of shard 0", |it| it.cycles.push(it.cycles[0].clone())),
         (What::Wrong, "not in the changelog", |it| {
@@ -143,6 +160,12 @@ fn whatever_is_spoilt_is_found_by_name() {
         }),
         (What::Lost, "no commit has taken it", |it| {
             drop(it.inputs[0].insert((1, 9), record(1, 9, NINE, "{}")));
+        }),
+        (What::Lost, "of t.app/1: no commit has taken it", |it| {
+            drop(it.inputs[4].insert((1, 9), record(1, 9, NINE, "{}")));
+        }),
+        (What::Wrong, "which its head does not name", |it| {
+            let _ = it.further.remove(&(1, 5));
         }),
         (What::Wrong, "is no dead letter", |it| drop(it.letters.pop())),
         (What::Wrong, "not what stands there", |it| it.letters[0].value = Some(b"[".to_vec())),

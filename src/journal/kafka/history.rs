@@ -5,11 +5,13 @@
 //! end, then what the group has committed, then where the cycles end, then the rest.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use super::client::{Asker, Consumer, Edge, Partition};
-use super::codec::Mark;
+use super::codec::{self, HEAD_KEY, Mark};
 use super::ends::settled;
+use super::inputs;
 use super::letters::LETTER_BYTES_MAX;
 use super::owned::logged;
 use super::streams::{give, topic};
@@ -188,7 +190,8 @@ impl History for KafkaHistory {
             Tap::open(&self.options, all.map(|((partition, first), end)| (partition, *first, *end)))
         };
         let taps = Stream::ALL.into_iter().map(tap).collect::<Result<_, _>>()?;
-        Ok(KafkaPast { options: Arc::clone(&self.options), taps, inputs: BTreeMap::new(), bytes: Vec::new() })
+        let options = Arc::clone(&self.options);
+        Ok(KafkaPast { options, taps, known: BTreeMap::new(), inputs: BTreeMap::new(), bytes: Vec::new() })
     }
 }
 
@@ -198,9 +201,65 @@ pub struct KafkaPast {
     options: Arc<KafkaOptions>,
     /// By stream.
     taps: Vec<Tap>,
-    inputs: BTreeMap<Source, Inputs>,
+    /// The further topics of events, by shard: each counts them for itself.
+    known: BTreeMap<Shard, inputs::Inputs>,
+    inputs: BTreeMap<(Source, Arc<str>), Inputs>,
     /// Where a dead letter is put together.
     bytes: Vec<u8>,
+}
+
+impl KafkaPast {
+    /// The topic that a shard reads as this source.
+    fn topic(&mut self, shard: Shard, source: Source) -> Result<Arc<str>, JournalError> {
+        let topics = &self.options.topics;
+        let number = match source {
+            Source::Events | Source::File(_) => return Ok(Arc::clone(&topics.events)),
+            Source::Lists => return Ok(Arc::clone(&topics.lists)),
+            Source::Receipts => return Ok(Arc::clone(&topics.receipts)),
+            Source::Internal => return Ok(Arc::clone(&topics.internal)),
+            Source::Input(number) => number,
+        };
+        let known = match self.known.entry(shard) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(last_inputs(&self.options, shard)?),
+        };
+        known.topic(number).map(Arc::from).ok_or_else(|| JournalError::Corrupt {
+            what: format!("input {number} of shard {shard}"),
+            how: "a commit has read it, and the shard's head names no such topic".to_owned(),
+            cure: "what needs it cannot be replayed",
+        })
+    }
+}
+
+/// How many records from the end of a shard's state its head is looked for in at first: it is the last of a commit.
+const HEAD_WITHIN: i64 = 64;
+
+/// The topics of events that a shard's last head names.
+fn last_inputs(options: &KafkaOptions, shard: Shard) -> Result<inputs::Inputs, JournalError> {
+    let doing = storage(DOING);
+    let state = Partition::new(Arc::clone(&options.topics.state), i32::from(shard));
+    let asker = options.reader().map_err(&doing)?.into_asker();
+    let edge = |edge| {
+        let one = std::slice::from_ref(&state);
+        asker.offsets(one, edge, super::Isolation::Committed, options.call_timeout).map_err(&doing)
+    };
+    let (first, end) = (edge(Edge::Earliest)?[0], edge(Edge::Latest)?[0]);
+    let (mut within, mut found) = (HEAD_WITHIN, None);
+    loop {
+        let from = end.saturating_sub(within).max(first);
+        let mut tap = Tap::open(options, [(state.clone(), from, end)])?;
+        while tap.poll(&mut |message| {
+            if message.key() == Some(HEAD_KEY) {
+                found = message.value().map(<[u8]>::to_vec);
+            }
+        })? {}
+        if found.is_some() || from == first {
+            break;
+        }
+        within = within.saturating_mul(8);
+    }
+    let known = found.map(|head| codec::inputs(shard, &head)).transpose()?;
+    Ok(known.flatten().unwrap_or_default())
 }
 
 impl Past for KafkaPast {
@@ -219,10 +278,14 @@ impl Past for KafkaPast {
         last: u64,
         batch: &mut Batch,
     ) -> Result<(), JournalError> {
-        if !self.inputs.contains_key(&source) {
-            self.inputs.insert(source, Inputs::open(&self.options, source)?);
-        }
-        let inputs = self.inputs.get_mut(&source).expect("it was just opened");
+        let topic = self.topic(shard, source)?;
+        let inputs = match self.inputs.entry((source, topic)) {
+            Entry::Occupied(open) => open.into_mut(),
+            Entry::Vacant(place) => {
+                let topic = Arc::clone(&place.key().1);
+                place.insert(Inputs::open(&self.options, source, topic)?)
+            }
+        };
         (first..=last).try_for_each(|offset| inputs.take(shard, offset, batch))
     }
 }

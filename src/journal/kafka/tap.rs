@@ -134,22 +134,15 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    pub(super) fn open(options: &KafkaOptions, source: Source) -> Result<Self, JournalError> {
-        let topics = &options.topics;
-        let topic = match source {
-            Source::Events | Source::File(_) => &topics.events,
-            Source::Lists => &topics.lists,
-            Source::Receipts => &topics.receipts,
-            Source::Internal => &topics.internal,
-            Source::Input(number) => {
-                let cause =
-                    format!("input {number} is a topic beside the anchor, and those are not replayed");
-                return Err(JournalError::Storage { doing: DOING, cause });
-            }
-        };
+    /// `topic` is that of `source` for the shards that are asked of.
+    pub(super) fn open(
+        options: &KafkaOptions,
+        source: Source,
+        topic: Arc<str>,
+    ) -> Result<Self, JournalError> {
         Ok(Self {
             source,
-            topic: Arc::clone(topic),
+            topic,
             reader: options.scanner().map_err(storage(DOING))?,
             messages: Messages::new(),
             logs: BTreeMap::new(),

@@ -153,7 +153,8 @@ pub fn judge(of: &Deployment, fleet: &Fleet, given: &[Given], accepted: &Accepte
 
 /// What the verifier says, which makes every decision anew, to the millisecond.
 pub fn verified(of: &Deployment) {
-    let place = Place { servers: of.scene.servers().to_owned(), prefix: of.topic(""), shards: SHARDS };
+    let servers = of.scene.servers().to_owned();
+    let place = Place { servers, prefix: of.topic(""), events: of.topic("events"), shards: SHARDS };
     let found = compare::judge(&place.read().expect("the broker answers"));
     let some: Vec<String> = found.findings.iter().take(20).map(ToString::to_string).collect();
     assert!(found.findings.is_empty(), "{} findings: {some:#?}\n{}", found.findings.len(), of.said());

@@ -6,6 +6,7 @@ use wayfarer::journal::kafka::partition::Partitioner;
 use super::{greet, send, wait_greeted, wait_ready};
 use crate::instances::deployment::{Deployment, SHARDS};
 use crate::instances::instance::Instance;
+use crate::instances::{replays, verified};
 use crate::scene::{PATIENCE, Scene};
 
 /// Appends bytes to a topic where the events of `user` are.
@@ -84,9 +85,11 @@ fn events_of_every_topic_are_decided_once_whatever_the_order_of_the_topics() {
     let letters: Vec<Vec<u8>> = deployment.read("rejects").into_iter().map(|seen| seen.value).collect();
     assert_eq!(letters, [b"{\"poison\":"]);
     instance.lives();
+    instance.kill();
+    verified(&deployment);
+    replays::as_left(&deployment, 6);
 
     // Another anchor would be read from the positions of the first.
-    instance.kill();
     deployment.change(&[("TOPICS__EVENTS", "{prefix}app,{prefix}events")]);
     let mut instance = deployment.start("a");
     let ended = crate::instances::wait_for("it ends", || deployment.said(), || instance.ended());
