@@ -30,6 +30,7 @@ use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
 use crate::journal::{JournalError, Log, steps};
 use crate::metrics::Hub;
+use crate::worker::formats;
 use crate::worker::journeys::{self, JourneysError};
 use crate::worker::process::{Cause, Death, Process, StartError, hub};
 use crate::worker::stage::Stage;
@@ -68,6 +69,7 @@ fn start(args: &RunArgs) -> Result<(), Ended> {
     let settings = config::load(args.config.as_deref()).map_err(|e| because(exit::CONFIG)(&e))?.settings;
     log_to_stderr(&settings);
     steps::arm().map_err(|why| (exit::CONFIG, why))?;
+    formats::arm().map_err(|why| (exit::CONFIG, why))?;
     args.events.as_deref().map_or(Ok(()), plain)?;
     let signals = signals().map_err(|e| (exit::JOURNAL, format!("signals cannot be waited for: {e}")))?;
     match settings.journal.kind {

@@ -344,7 +344,7 @@ fn a_copy_is_made_of_the_latest_saved_version_and_shares_no_history() {
         assert_eq!(log.act(to("j")).unwrap_err().code(), "exists");
         assert_eq!(log.act(to("no spaces")).unwrap_err().code(), "bad_id");
         let applied = log.act(to("k")).unwrap();
-        assert_eq!((applied.journey, applied.created, applied.compile), (0, Some(1), None));
+        assert_eq!((applied.journey, applied.created, applied.compile), (Some(0), Some(1), None));
         assert_eq!(log.registry.get("j"), Some(&before), "the source stays as it is");
         let copy = log.registry.get("k").unwrap();
         let expected = Definition { id: "k".into(), ..changed(journey(dialect), "text") };

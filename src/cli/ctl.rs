@@ -113,10 +113,25 @@ pub enum Ctl {
     /// antsomi, role system: declare that a journey keeps failing
     Fail(FailArgs),
 
+    /// Show in which format everything is stored, and what every shard's owner reads; with a number: move on to it
+    Format(FormatArgs),
+
     /// Enter one user by API, if the journey's entry allows it
     Enter(ApiEntry),
     /// Upload the audience list of a journey
     ListUpload(UploadArgs),
+}
+
+/// What `format` is given.
+#[derive(Debug, Args)]
+pub struct FormatArgs {
+    /// Write everything in this format from now on. There is no way back: programs that do not read it understand
+    /// nothing any more. Refused as long as some shard's owner does not read it [default: only show]
+    #[arg(value_name = "NUMBER")]
+    pub to: Option<u8>,
+    /// The command's id; the same id again does nothing and gets the same answer [default: a new one]
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
 }
 
 /// How a command is to be taken.

@@ -17,8 +17,8 @@ use crate::model::Timestamp;
 
 pub use clap_complete::Shell;
 pub use ctl::{
-    ApiEntry, CommandOptions, CopyArgs, Ctl, CtlArgs, FailArgs, KeepEdit, Put, ReactivateArgs, ResumeArgs,
-    Role, Server, Show, StatisticsArgs, UploadArgs, VerbArgs,
+    ApiEntry, CommandOptions, CopyArgs, Ctl, CtlArgs, FailArgs, FormatArgs, KeepEdit, Put, ReactivateArgs,
+    ResumeArgs, Role, Server, Show, StatisticsArgs, UploadArgs, VerbArgs,
 };
 pub use replay::{ListFile, Mapping, ReplayArgs};
 pub use top::TopArgs;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::unsaved::Form;
 use crate::journey::definition::Definition;
 use crate::lifecycle::{Role, Verb};
-use crate::model::Timestamp;
 use crate::model::input::Selection;
+use crate::model::{Format, Timestamp};
 
 /// One command. Its offset in the log is the epoch that it begins, its time there is when it happened.
 ///
@@ -77,6 +77,9 @@ pub enum Command {
     Release(Selection),
     /// Gives shards more of the journey's entry limit (G26). Only the system does that.
     Grant(Grant),
+    /// Has everything written in this format from now on, by every shard; of no journey. A program that does not read
+    /// it does not fold it either. See [`Format`].
+    Format(Format),
 }
 
 /// How many entries into a limited journey each shard may admit, cumulatively.

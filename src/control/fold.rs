@@ -73,7 +73,8 @@ impl Fold {
             number: applied.number,
             at: applied.at,
             catalog: Arc::clone(&self.catalog),
-            journey: Some(applied.journey as JourneyIndex),
+            journey: applied.journey.map(|journey| journey as JourneyIndex),
+            format: self.registry.format(),
             inside: applied.inside,
             selection: applied.selection.clone(),
             keep_held: applied.keep_held,
@@ -86,14 +87,14 @@ impl Fold {
     }
 
     fn compile(&mut self, applied: &Applied) {
-        let Some(number) = applied.compile else { return };
-        let lineage = &self.registry.lineages()[applied.journey];
+        let (Some(number), Some(of)) = (applied.compile, applied.journey) else { return };
+        let lineage = &self.registry.lineages()[of];
         let Some(version) = lineage.version(number) else { return };
-        let key = (applied.journey, number);
+        let key = (of, number);
         let compiled = match self.plans.get(&key) {
             Some(&plan) => self.builder.edit(plan, &version.definition, &version.revisions).map(|()| plan),
             None => {
-                let journey = applied.journey as JourneyIndex;
+                let journey = of as JourneyIndex;
                 self.builder.add(journey, &version.definition, number, &version.revisions)
             }
         };

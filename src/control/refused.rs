@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::unsaved::EDIT_BYTES_MAX;
 use crate::lifecycle::{Refusal, Verb};
+use crate::model::Format;
 
 /// A refused command. It left everything as it was, on every instance alike.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -26,6 +27,14 @@ pub enum Refused {
     Grant {
         /// The journey.
         journey: String,
+        /// Why not.
+        why: String,
+    },
+    /// What is stored cannot be moved to that format, or not yet.
+    #[error("nothing is moved to format {format}: {why}")]
+    Format {
+        /// The format asked for.
+        format: Format,
         /// Why not.
         why: String,
     },
@@ -167,6 +176,7 @@ impl Refused {
             Self::IdUsed { .. } => "key_reused",
             Self::GrantBySystem => "grant_by_system",
             Self::Grant { .. } => "grant",
+            Self::Format { .. } => "format",
             Self::NoSuchJourney { .. } => "no_such_journey",
             Self::Exists { .. } => "exists",
             Self::BadId { .. } => "bad_id",

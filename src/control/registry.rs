@@ -14,8 +14,8 @@ use super::refused::Refused;
 use super::unsaved::Unsaved;
 use crate::journey::definition::Definition;
 use crate::lifecycle::{Inside, Role, Verb};
-use crate::model::Timestamp;
 use crate::model::input::Selection;
+use crate::model::{Format, Timestamp};
 
 /// Finds everything that keeps a definition from going live; empty if nothing does. Must be pure.
 pub type Check = fn(&Definition) -> Vec<String>;
@@ -27,8 +27,8 @@ pub struct Applied {
     pub number: u64,
     /// When it happened, by the log's time; never earlier than the command before.
     pub at: Timestamp,
-    /// The journey's dense index, in the order of creation.
-    pub journey: usize,
+    /// The journey's dense index, in the order of creation; `None` if the command is about none.
+    pub journey: Option<usize>,
     /// The verb; `edit` for a definition that was put again, `None` for a new journey, a list and a release.
     pub verb: Option<Verb>,
     /// What happens to those inside.
@@ -51,6 +51,7 @@ pub struct Registry {
     check: Check,
     lineages: Vec<Lineage>,
     by_id: BTreeMap<String, usize>,
+    format: Format,
     answers: Answers,
     clock: Timestamp,
     offset: Option<u64>,
@@ -64,6 +65,7 @@ impl Registry {
             check,
             lineages: Vec::new(),
             by_id: BTreeMap::new(),
+            format: Format::FIRST,
             answers: Answers::default(),
             clock: Timestamp::MIN,
             offset: None,
@@ -124,7 +126,28 @@ impl Registry {
         self.clock
     }
 
+    /// In which format everything is written.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The format goes on by one at a time, and never back: readers know two neighbours.
+    fn take_format(&mut self, offset: u64, format: Format) -> Result<Applied, Refused> {
+        if format != self.format.next() {
+            let why =
+                format!("what is written is format {}, and only {} follows", self.format, self.format.next());
+            return Err(Refused::Format { format, why });
+        }
+        self.format = format;
+        let change = Change { verb: None, inside: Inside::Nothing, compile: None };
+        Ok(Applied { journey: None, ..self.applied(offset, 0, change) })
+    }
+
     fn fold(&mut self, offset: u64, record: &Record) -> Result<Applied, Refused> {
+        if let Command::Format(format) = record.command {
+            return self.take_format(offset, format);
+        }
         let by = Mark { by: record.actor.clone(), at: self.clock };
         if let Command::Put { definition } | Command::SaveEdit { definition, .. } = &record.command
             && definition.id != record.journey
@@ -184,6 +207,7 @@ impl Registry {
                 Ok(Applied { selection: selection.clone(), ..applied })
             }
             (Command::Act(act), Some(index)) => self.act(offset, index, by, record.role, act),
+            (Command::Format(format), Some(_)) => self.take_format(offset, *format),
         }
     }
 
@@ -263,7 +287,7 @@ impl Registry {
         Applied {
             number,
             at,
-            journey,
+            journey: Some(journey),
             verb,
             inside,
             selection,

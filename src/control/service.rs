@@ -15,8 +15,8 @@ use super::unsaved::Unsaved;
 use super::{Record, Refused};
 use crate::engine::hold::Preview;
 use crate::lifecycle::{Gates, Verb};
-use crate::model::Timestamp;
 use crate::model::input::Selection;
+use crate::model::{Format, Timestamp};
 
 /// What kind of record is to be accepted into the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -221,6 +221,32 @@ pub struct RejectView {
     pub replayed: Option<Timestamp>,
 }
 
+/// In which formats a deployment is stored and read (protocol 12).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FormatsView {
+    /// What everything is written in since the control log says so.
+    pub written: Format,
+    /// The newest that the program reads which was asked.
+    pub reads: Format,
+    /// Every shard, ascending.
+    pub shards: Vec<ShardFormats>,
+}
+
+/// The formats of one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardFormats {
+    /// The shard.
+    pub shard: u16,
+    /// Who committed it last; `None` if nobody is known to have.
+    pub owner: Option<String>,
+    /// In which format that commit is written.
+    pub writes: Option<Format>,
+    /// The newest that its owner's program reads.
+    pub reads: Option<Format>,
+    /// How many users' pages are still of the format before; `None` if nobody has said.
+    pub to_renew: Option<u64>,
+}
+
 /// The running process, as the HTTP API sees it.
 pub trait Service: Send + Sync + 'static {
     /// Accepts records: they are durable when this returns.
@@ -248,6 +274,12 @@ pub trait Service: Send + Sync + 'static {
 
     /// All journeys, in the order of creation.
     fn journeys(&self) -> Vec<JourneyView>;
+
+    /// In which formats everything is stored and read, by shard.
+    ///
+    /// # Errors
+    /// If what the shards committed last is not to be had now.
+    fn formats(&self) -> Result<FormatsView, Unavailable>;
 
     /// A user's unsaved edit of a draft; `None` if there is none.
     fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved>;

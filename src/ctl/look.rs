@@ -1,12 +1,17 @@
-//! Looking at a running server: `wayfarer explain`, `wayfarer ctl statistics`.
+//! Looking at a running server: `wayfarer explain`, `wayfarer ctl statistics`, `wayfarer ctl format`, which also
+//! moves on to a format.
 
 use std::io::Write;
 
+use serde_json::json;
+
 use super::client::{Client, Failure, in_path};
-use super::{Said, finish, flows, path, tables, view};
-use crate::cli::{ExplainArgs, Source, StatisticsArgs};
+use super::{Said, finish, flows, path, post, tables, view};
+use crate::cli::{ExplainArgs, FormatArgs, Source, StatisticsArgs};
+use crate::control::service::FormatsView;
 use crate::control::statistics::Report;
 use crate::control::story::StoryView;
+use crate::http::new_id;
 
 /// Tells one user's story, as the server at `--url` knows it; `--directory` is not looked at.
 #[must_use]
@@ -31,4 +36,16 @@ pub(super) fn statistics(client: &Client, args: &StatisticsArgs, json: bool) -> 
     let answer = client.get(&path(&args.journey, &query))?;
     let report: Report = view(&answer, &answer.value)?;
     Ok(answer.said(json, |_| flows::report(&report)))
+}
+
+/// In which format everything is stored, and who reads what; or on to another one.
+pub(super) fn format(client: &Client, args: &FormatArgs, json: bool) -> Result<Said, Failure> {
+    let Some(to) = args.to else {
+        let answer = client.get("/v1/format")?;
+        let formats: FormatsView = view(&answer, &answer.value)?;
+        return Ok(answer.said(json, |_| tables::formats(&formats)));
+    };
+    let key = args.id.clone().unwrap_or_else(new_id);
+    let answer = post(client, "/v1/format", &json!({ "format": to }), Some(&key))?;
+    Ok(answer.taken(json, &format!("everything is written in format {to} from now on, in every shard")))
 }

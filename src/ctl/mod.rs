@@ -85,6 +85,7 @@ fn perform(client: &Client, command: &Ctl, json: bool) -> Result<Said, Failure> 
         Ctl::Clone(args) => act(client, "clone", &args.verb, json!({ "to": args.to }), json),
         Ctl::Copy(args) => act(client, "copy", &args.verb, json!({ "to": args.to }), json),
         Ctl::Fail(args) => act(client, "fail", &args.verb, json!({ "reason": args.reason }), json),
+        Ctl::Format(args) => look::format(client, args, json),
         Ctl::Enter(args) => {
             let body = json!({ "user": args.user, "properties": args.properties });
             let key = args.id.clone().unwrap_or_else(new_id);

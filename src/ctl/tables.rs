@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::control::letters::Replay;
-use crate::control::service::{JourneyView, RejectView, VersionView};
+use crate::control::service::{FormatsView, JourneyView, RejectView, ShardFormats, VersionView};
 use crate::control::story::StoryView;
 
 /// Rows under their headings, columns apart by two blanks; numbers to the right.
@@ -41,6 +41,25 @@ fn dash(text: Option<&str>) -> String {
 /// Without what a terminal would obey.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// What is written, and a line for each shard.
+pub(super) fn formats(view: &FormatsView) -> String {
+    let number = |number: Option<String>| number.unwrap_or_else(|| "–".to_owned());
+    let row = |of: &ShardFormats| {
+        vec![
+            of.shard.to_string(),
+            dash(of.owner.as_deref()),
+            number(of.writes.map(|format| format.to_string())),
+            number(of.reads.map(|format| format.to_string())),
+            number(of.to_renew.map(|left| left.to_string())),
+        ]
+    };
+    let rows: Vec<_> = view.shards.iter().map(row).collect();
+    let FormatsView { written, reads, .. } = view;
+    let text =
+        format!("everything is written in format {written}; this server reads formats up to {reads}\n\n");
+    text + &table(&["shard", "owner", "written in", "owner reads", "users of the format before"], &rows)
 }
 
 /// All journeys, one line each.

@@ -314,7 +314,9 @@ impl State {
     /// A user that [`State::index_users`] will make known.
     pub(super) fn add_user(&mut self, id: &str) -> u32 {
         let packed = UserId::new(id, &mut self.ids);
-        self.users.insert(User::new(packed))
+        let mut user = User::new(packed);
+        user.set_stored_in(self.format);
+        self.users.insert(user)
     }
 
     /// Makes all users known that were added, with room for all from the start: an index that grows with them moves

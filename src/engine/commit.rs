@@ -13,9 +13,9 @@ use super::profile::Profile;
 use super::shard::{Context, Shard, State};
 use super::statistics::{Statistics, expired};
 use super::storage::NONE;
-use super::touched::Touched;
+use super::touched::{Touched, record_digest};
 use crate::journey::catalog::{Catalog, JourneyIndex, PlanIndex};
-use crate::model::Timestamp;
+use crate::model::{Format, Timestamp};
 
 /// Where a commit writes its changes: the journal's record of this shard's state.
 pub trait StateSink {
@@ -60,6 +60,8 @@ pub mod key {
 pub struct Committing {
     /// The number of the commit, from 1.
     pub seq: u64,
+    /// In which format it is written.
+    pub format: Format,
     /// The shard's meta: opaque to the journal, read back by [`Shard::restore`](crate::engine::restore::Restore).
     pub meta: Vec<u8>,
     /// What was read in which order: see [`crate::engine::cycle`].
@@ -72,7 +74,8 @@ pub struct Committing {
 #[derive(Debug, Default)]
 pub(super) struct Interval {
     pub(super) touched: Touched,
-    journeys: Vec<(JourneyIndex, Kept)>,
+    /// What was kept of them, with what their records added to the digest.
+    journeys: Vec<(JourneyIndex, Kept, u128)>,
     /// By plan: the statistics as they were committed last. Valid for the numbers in `counted`.
     statistics: Vec<Statistics>,
     counted: Vec<PlanIndex>,
@@ -84,10 +87,47 @@ pub(super) struct Interval {
     page: Vec<u8>,
     pub(super) seq: u64,
     pub(super) digest: u128,
-    /// Records of message ids that will be deleted: generation and commit.
-    pub(super) duplicates: Vec<(u64, u64)>,
-    pending_duplicates: Vec<(u64, u64)>,
+    /// The digest of all other records.
+    pub(super) others: u128,
+    pub(super) duplicates: Duplicates,
+    pending_duplicates: Duplicates,
     pending_digest: u128,
+    pending_others: u128,
+}
+
+/// Records of message ids that will be deleted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Duplicates {
+    /// Generation and commit.
+    records: Vec<(u64, u64)>,
+    /// What those of each generation add to the digest: all of one go together.
+    sums: Vec<(u64, u128)>,
+}
+
+impl Duplicates {
+    /// A record is there; what it adds.
+    pub(super) fn add(&mut self, (generation, seq): (u64, u64), digest: u128) {
+        self.records.push((generation, seq));
+        match self.sums.iter_mut().find(|(known, _)| *known == generation) {
+            Some((_, sum)) => *sum = sum.wrapping_add(digest),
+            None => self.sums.push((generation, digest)),
+        }
+    }
+
+    /// Those of generations before this one go, each to `gone`.
+    fn forget_before(&mut self, generation: u64, mut gone: impl FnMut((u64, u64))) {
+        self.records.retain(|&(of, seq)| {
+            if of < generation {
+                gone((of, seq));
+            }
+            of >= generation
+        });
+        self.sums.retain(|(of, _)| *of >= generation);
+    }
+
+    fn sum(&self) -> u128 {
+        self.sums.iter().fold(0, |all, (_, sum)| all.wrapping_add(*sum))
+    }
 }
 
 /// What is small enough to be kept whole.
@@ -97,6 +137,8 @@ struct Before {
     epoch: u64,
     next_entry: u64,
     positions: Vec<(u8, u64)>,
+    format: Format,
+    renewed: usize,
     catalog: std::sync::Arc<Catalog>,
 }
 
@@ -121,6 +163,8 @@ impl Shard {
                 epoch: self.state.epoch,
                 next_entry: self.state.next_entry,
                 positions: self.state.positions.clone(),
+                format: self.state.format,
+                renewed: self.state.renewal.at,
                 catalog: std::sync::Arc::clone(&self.catalog),
             });
         }
@@ -139,15 +183,17 @@ impl Shard {
         let added = state.write_pages(sink);
         let mut interval = std::mem::take(&mut state.interval);
         interval.pending_digest = interval.digest.wrapping_add(added);
+        interval.pending_others = interval.others;
         state.write_journeys(&mut interval, sink);
         let not_conserved = state.write_statistics(&mut interval, sink);
         state.write_duplicates(&mut interval, sink);
         let seq = interval.seq + 1;
-        let meta = super::restore::encode_meta(state, seq, interval.pending_digest);
+        let digests = (interval.pending_digest, interval.pending_others);
+        let meta = super::restore::encode_meta(state, seq, digests);
         let mut cycle = Vec::new();
         interval.cycle.encode(&meta, &mut cycle);
         state.interval = interval;
-        Committing { seq, meta, cycle, not_conserved }
+        Committing { seq, format: state.format, meta, cycle, not_conserved }
     }
 
     /// The commit is known to have happened: what was before is forgotten, and users who left nothing behind are gone.
@@ -157,12 +203,13 @@ impl Shard {
         let mut interval = std::mem::take(&mut state.interval);
         interval.seq += 1;
         interval.digest = interval.pending_digest;
+        interval.others = interval.pending_others;
         interval.duplicates = std::mem::take(&mut interval.pending_duplicates);
         for user in interval.touched.emptied() {
             state.forget_if_empty(user);
         }
         interval.touched.clear();
-        for (journey, _) in interval.journeys.drain(..) {
+        for (journey, ..) in interval.journeys.drain(..) {
             state.journeys[usize::from(journey)].dirty = false;
         }
         for plan in interval.counted.drain(..) {
@@ -173,6 +220,7 @@ impl Shard {
         interval.cycle.clear();
         interval.before = None;
         state.dedupe.commit();
+        state.renewal.committed();
         state.interval = interval;
     }
 
@@ -196,20 +244,27 @@ impl Shard {
             }
         }
         interval.touched.clear();
-        for (journey, kept) in interval.journeys.drain(..) {
-            state.journeys[usize::from(journey)].set_kept(kept);
+        for (journey, kept, sum) in interval.journeys.drain(..) {
+            let of_shard = &mut state.journeys[usize::from(journey)];
+            of_shard.set_kept(kept);
+            of_shard.sum = sum;
         }
         for plan in interval.counted.drain(..) {
             state.statistics[usize::from(plan)].clone_from(&interval.statistics[usize::from(plan)]);
         }
         interval.closed_hours.clear();
         interval.expired_hours.clear();
-        interval.pending_duplicates.clear();
+        interval.pending_duplicates = Duplicates::default();
         interval.cycle.clear();
         state.now = before.now;
         state.epoch = before.epoch;
         state.next_entry = before.next_entry;
         state.positions = before.positions;
+        if std::mem::replace(&mut state.format, before.format) == before.format {
+            state.renewal.at = before.renewed;
+        } else {
+            state.queue_renewal();
+        }
         state.journeys.truncate(before.catalog.journeys.len());
         state.statistics.truncate(before.catalog.plan_count());
         state.interval = interval;
@@ -223,10 +278,18 @@ impl Shard {
         self.state.interval.closed_hours.iter().map(|(plan, hour, row)| (*plan, *hour, row.as_slice()))
     }
 
-    /// The sum that a restored shard must reproduce: over all users' pages, in no order.
+    /// The sum that a restored shard must reproduce: over all users' pages, in no order. That over everything else is
+    /// [`Shard::digest_of_others`].
     #[must_use]
     pub fn digest(&self) -> u128 {
         self.state.interval.digest
+    }
+
+    /// The sum over all records that are no pages: state of journeys, totals, hours, message ids. Since the second
+    /// format a restored shard must reproduce it, too.
+    #[must_use]
+    pub fn digest_of_others(&self) -> u128 {
+        self.state.interval.others
     }
 
     /// The number of the last commit.
@@ -240,7 +303,7 @@ impl State {
     pub(super) fn touch_journey(&mut self, journey: JourneyIndex) {
         let state = &mut self.journeys[usize::from(journey)];
         if !std::mem::replace(&mut state.dirty, true) {
-            self.interval.journeys.push((journey, state.kept()));
+            self.interval.journeys.push((journey, state.kept(), state.sum));
         }
     }
 
@@ -260,7 +323,7 @@ impl State {
             return;
         }
         let (zone, open) = (&cx.catalog.plan(plan).zone, statistics.open_hour().map(|(hour, _)| hour));
-        if let Some((hour, bucket)) = statistics.roll(self.now, zone) {
+        if let Some((hour, bucket)) = statistics.roll(plan, self.now, zone) {
             self.interval.closed_hours.push((plan, hour, bucket));
         }
         if let (Some(open), Some((next, _))) = (open, statistics.open_hour()) {
@@ -269,37 +332,48 @@ impl State {
         }
     }
 
-    fn write_journeys(&self, interval: &mut Interval, sink: &mut dyn StateSink) {
-        for (journey, before) in &interval.journeys {
-            let kept = self.journeys[usize::from(*journey)].kept();
+    fn write_journeys(&mut self, interval: &mut Interval, sink: &mut dyn StateSink) {
+        for (journey, before, sum) in &interval.journeys {
+            let of_shard = &mut self.journeys[usize::from(*journey)];
+            let kept = of_shard.kept();
             if kept == *before {
                 continue;
             }
             let [high, low] = journey.to_be_bytes();
+            let key = [key::JOURNEY, high, low];
             interval.page.clear();
             kept.encode(&mut interval.page);
-            sink.put(&[key::JOURNEY, high, low], &interval.page);
+            sink.put(&key, &interval.page);
+            of_shard.sum = record_digest(&key, &interval.page);
+            interval.pending_others = interval.pending_others.wrapping_sub(*sum).wrapping_add(of_shard.sum);
         }
     }
 
-    fn write_statistics(&self, interval: &mut Interval, sink: &mut dyn StateSink) -> Vec<PlanIndex> {
+    fn write_statistics(&mut self, interval: &mut Interval, sink: &mut dyn StateSink) -> Vec<PlanIndex> {
         let mut not_conserved = Vec::new();
         let page = &mut interval.page;
         let mut put = |key: &[u8], counts: &[u64]| {
             page.clear();
             Flows::write(counts, page);
             sink.put(key, page);
+            record_digest(key, page)
         };
         for (plan, hour, bucket) in &interval.closed_hours {
-            put(&key::hour(*plan, *hour), bucket);
+            // What it adds is among the closed hours since it was closed.
+            let _ = put(&key::hour(*plan, *hour), bucket);
         }
         for &plan in &interval.counted {
-            let statistics = &self.statistics[usize::from(plan)];
+            let statistics = &mut self.statistics[usize::from(plan)];
             let [high, low] = plan.to_be_bytes();
-            put(&[key::TOTALS, high, low], statistics.totals());
+            let digest = put(&[key::TOTALS, high, low], statistics.totals());
+            statistics.sums.totals(digest);
             if let Some((hour, bucket)) = statistics.open_hour() {
-                put(&key::hour(plan, hour), bucket);
+                let digest = put(&key::hour(plan, hour), bucket);
+                statistics.sums.open(digest);
             }
+            let before = interval.statistics[usize::from(plan)].sums.sum();
+            let others = interval.pending_others.wrapping_sub(before);
+            interval.pending_others = others.wrapping_add(statistics.sums.sum());
             if !statistics.is_conserved() {
                 not_conserved.push(plan);
             }
@@ -322,16 +396,15 @@ impl State {
         for added in self.dedupe.added() {
             let mut value = added.started.0.to_le_bytes().to_vec();
             value.extend(added.fingerprints.iter().flat_map(|f| f.to_le_bytes()));
-            sink.put(&record_key(added.generation, seq), &value);
-            records.push((added.generation, seq));
-            records.retain(|&(generation, seq)| {
-                let keep = generation + 1 >= added.generation;
-                if !keep {
-                    sink.delete(&record_key(generation, seq));
-                }
-                keep
+            let key = record_key(added.generation, seq);
+            sink.put(&key, &value);
+            records.add((added.generation, seq), record_digest(&key, &value));
+            records.forget_before(added.generation.saturating_sub(1), |(generation, seq)| {
+                sink.delete(&record_key(generation, seq));
             });
         }
+        let others = interval.pending_others.wrapping_sub(interval.duplicates.sum());
+        interval.pending_others = others.wrapping_add(records.sum());
         interval.pending_duplicates = records;
     }
 
@@ -358,7 +431,8 @@ impl State {
 
     /// Puts a page's profile and enrollments under a user that has none. Derived structures follow in `derive`.
     pub(super) fn read_page(&mut self, user: u32, bytes: &[u8]) -> Result<(), page::PageError> {
-        let mut page = page::Page::open(bytes)?;
+        let mut page = page::Page::open(bytes, self.setup.reads)?;
+        self.users[user].set_stored_in(page.format);
         if !page.profile.is_empty() {
             self.users[user].profile = self.profiles.insert(page.profile);
         }

@@ -52,6 +52,13 @@ pub enum Step {
         /// How many at most.
         max: u64,
     },
+    /// Pages of the format before were renewed; only since the second format.
+    Renew {
+        /// At which time of the shard.
+        now: Timestamp,
+        /// How many at most.
+        max: u64,
+    },
     /// A record that is not tried again: see [`Body::Poison`].
     Poison {
         /// Which log.
@@ -116,6 +123,7 @@ impl Cycle {
             Input::Wake { max } => Step::Wake { now: at, max: *max as u64 },
             Input::Release { max } => Step::Release { now: at, max: *max as u64 },
             Input::Park { entry } => Step::Park { now: at, entry: *entry },
+            Input::Renew { max } => Step::Renew { now: at, max: *max as u64 },
         };
         self.steps.push(step);
     }
@@ -139,11 +147,15 @@ impl Cycle {
                     put_time(out, now);
                     put_varint(out, number);
                 }
-                Step::Wake { now, max: n } | Step::Release { now, max: n } | Step::Park { now, entry: n } => {
+                Step::Wake { now, max: n }
+                | Step::Release { now, max: n }
+                | Step::Park { now, entry: n }
+                | Step::Renew { now, max: n } => {
                     out.push(match step {
                         Step::Wake { .. } => 3,
                         Step::Release { .. } => 4,
-                        _ => 6,
+                        Step::Park { .. } => 6,
+                        _ => 8,
                     });
                     put_time(out, now);
                     put_varint(out, n);
@@ -206,6 +218,7 @@ pub fn decode(mut bytes: &[u8]) -> Option<Vec<Step>> {
                 Step::Poison { source, offset, now, charge: journey.map(|journey| (journey, user)) }
             }
             6 => Step::Park { now: time(bytes)?, entry: take_varint(bytes) },
+            8 => Step::Renew { now: time(bytes)?, max: take_varint(bytes) },
             7 => Step::Committed { meta: u128::from_le_bytes(take(bytes, 16)?.try_into().ok()?) },
             _ => return None,
         });

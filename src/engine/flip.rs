@@ -20,6 +20,10 @@ impl State {
     pub(super) fn flip(&mut self, cx: &mut Context<'_>, epoch: &Epoch) {
         self.epoch = epoch.number;
         self.make_room(cx);
+        if self.format != epoch.format {
+            self.format = epoch.format;
+            self.queue_renewal();
+        }
         let Some(journey) = epoch.journey else { return };
         if let Some(grants) = &epoch.grants {
             self.grant(cx, journey, grants);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::journey::catalog::{Catalog, JourneyIndex};
 use crate::lifecycle::Inside;
 use crate::model::input::{ReceiptKind, Selection};
-use crate::model::{Event, Timestamp};
+use crate::model::{Event, Format, Timestamp};
 
 /// One input. The shard's time is the argument beside it.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,11 @@ pub enum Input<'a> {
     /// Let held users go whose release is under way, at most that many.
     Release {
         /// The most users to release.
+        max: usize,
+    },
+    /// Write pages of the format before in the present one, before any time passes.
+    Renew {
+        /// The most pages.
         max: usize,
     },
     /// A timer or a release of this enrollment panicked: it is parked, before any time passes.
@@ -128,6 +133,8 @@ pub struct Epoch {
     pub selection: Selection,
     /// Whether a release that the verb brings is left out.
     pub keep_held: bool,
+    /// In which format everything is written from now on: what the control log has said last.
+    pub format: Format,
     /// New totals of entries that shards may admit, if the record is a grant (G26).
     pub grants: Option<Grants>,
 }
@@ -151,6 +158,8 @@ pub struct Outcome {
     pub duplicate: bool,
     /// Users released.
     pub released: usize,
+    /// Pages renewed.
+    pub renewed: usize,
     /// Whether timers that are due were left for the next turn.
     pub more_due: bool,
 }

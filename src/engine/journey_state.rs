@@ -96,6 +96,8 @@ pub struct JourneyState {
     pub(super) live: Option<PlanIndex>,
     /// Whether it differs from what was committed last.
     pub(super) dirty: bool,
+    /// What its record adds to the shard's digest; nothing if there is none.
+    pub(super) sum: u128,
 }
 
 impl Default for JourneyState {
@@ -118,6 +120,7 @@ impl Default for JourneyState {
             queues: BTreeMap::new(),
             live: None,
             dirty: false,
+            sum: 0,
         }
     }
 }

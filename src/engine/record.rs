@@ -4,7 +4,7 @@ use crate::engine::storage::user_id::UserId;
 use crate::engine::storage::{NONE, wheel::Links};
 use crate::journey::catalog::PlanIndex;
 use crate::journey::plan::NodeIndex;
-use crate::model::Timestamp;
+use crate::model::{Format, Timestamp};
 
 /// A user that the shard knows: somebody inside, or somebody with a history that counts.
 ///
@@ -20,14 +20,16 @@ pub struct User {
     pub profile: u32,
     /// Its number among the users that the commit under way touches, if the entry there says so too.
     pub touched: u32,
-    _spare: Spare,
+    /// The format in which its page is stored, or will be if it is touched.
+    stored: Stored,
 }
 
 /// Values that this byte never has tell a place of a slab that is empty.
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
-enum Spare {
-    Taken = 1,
+enum Stored {
+    First = 1,
+    Newer = 2,
 }
 
 const _: () = assert!(size_of::<Option<User>>() == 32);
@@ -36,7 +38,21 @@ impl User {
     /// A user of whom nothing is known yet but who it is.
     #[must_use]
     pub const fn new(id: UserId) -> Self {
-        Self { id, first: NONE, profile: NONE, touched: NONE, _spare: Spare::Taken }
+        Self { id, first: NONE, profile: NONE, touched: NONE, stored: Stored::First }
+    }
+
+    /// The format in which its page is stored.
+    #[must_use]
+    pub const fn stored_in(&self) -> Format {
+        match self.stored {
+            Stored::First => Format::FIRST,
+            Stored::Newer => Format::WHOLE_DIGEST,
+        }
+    }
+
+    /// Sets [`User::stored_in`].
+    pub fn set_stored_in(&mut self, format: Format) {
+        self.stored = if format == Format::FIRST { Stored::First } else { Stored::Newer };
     }
 }
 
@@ -240,17 +256,26 @@ impl Enrollment {
 
 /// A time from 1970 to the year 10,889 in six bytes; earlier is 1970, later is "never".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Millis48([u16; 3]);
+pub(super) struct Millis48([u16; 3]);
 
 const NEVER: u64 = (1 << 48) - 1;
 
 impl Millis48 {
-    fn of(at: Timestamp) -> Self {
+    pub(super) fn to_le_bytes(self) -> [u8; 6] {
+        let [[a, b], [c, d], [e, f]] = self.0.map(u16::to_le_bytes);
+        [a, b, c, d, e, f]
+    }
+
+    pub(super) fn from_le_bytes([a, b, c, d, e, f]: [u8; 6]) -> Self {
+        Self([[a, b], [c, d], [e, f]].map(u16::from_le_bytes))
+    }
+
+    pub(super) fn of(at: Timestamp) -> Self {
         let ms = u64::try_from(at.0).unwrap_or(0).min(NEVER);
         Self([ms as u16, (ms >> 16) as u16, (ms >> 32) as u16])
     }
 
-    fn get(self) -> Timestamp {
+    pub(super) fn get(self) -> Timestamp {
         let ms = u64::from(self.0[0]) | u64::from(self.0[1]) << 16 | u64::from(self.0[2]) << 32;
         if ms == NEVER { Timestamp::MAX } else { Timestamp(ms as i64) }
     }

@@ -1,5 +1,6 @@
 //! A shard from its records: pages first, in any order; what follows from them at the end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::cold::{put_varint, take, take_varint};
@@ -8,10 +9,11 @@ use super::journey_state::Kept;
 use super::page::PageError;
 use super::record::{Enrollment, Status};
 use super::shard::{Context, Setup, Shard, State};
-use super::touched::page_digest;
+use super::sums::FlowRecords;
+use super::touched::record_digest;
 use crate::journey::catalog::{Catalog, PlanIndex};
 use crate::journey::plan::NodeIndex;
-use crate::model::Timestamp;
+use crate::model::{Format, Timestamp};
 
 /// Why a shard cannot be restored. It stays closed then: half a state is worse than none.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,11 +36,26 @@ pub enum RestoreError {
         /// The key, escaped.
         key: String,
     },
+    /// The last commit is of a format that this build does not read.
+    #[error(
+        "shard {shard}: its last commit is written in format {found}, and this build reads formats up to {reads}; \
+         start the newer program again"
+    )]
+    Format {
+        /// The shard.
+        shard: u16,
+        /// The format of the commit.
+        found: Format,
+        /// The newest that is read.
+        reads: Format,
+    },
     /// The records are not those that the last commit left.
-    #[error("shard {shard}: the records do not add up to the committed digest, so some are lost or foreign")]
+    #[error("shard {shard}: {what} do not add up to the committed digest, so some are lost or foreign")]
     Digest {
         /// The shard.
         shard: u16,
+        /// Which of them.
+        what: &'static str,
     },
     /// The control log knows fewer journeys than the shard's records.
     #[error("shard {shard}: its records name a journey version that the control log does not know")]
@@ -63,11 +80,14 @@ pub enum RestoreError {
 pub struct Restore {
     state: State,
     digest: u128,
-    journeys: Vec<(u16, Kept)>,
+    journeys: Vec<(u16, Kept, u128)>,
     totals: Vec<(PlanIndex, Vec<u64>)>,
-    hours: Vec<(PlanIndex, Timestamp, Vec<u64>)>,
-    duplicates: Vec<(u64, u64, Vec<u8>)>,
+    flows: BTreeMap<PlanIndex, FlowRecords>,
+    duplicates: Vec<DuplicateRecord>,
 }
+
+/// A record of message ids: generation, commit, what it adds to the digest, the record.
+type DuplicateRecord = (u64, u64, u128, Vec<u8>);
 
 impl Restore {
     /// Nothing yet.
@@ -78,7 +98,7 @@ impl Restore {
             digest: 0,
             journeys: Vec::new(),
             totals: Vec::new(),
-            hours: Vec::new(),
+            flows: BTreeMap::new(),
             duplicates: Vec::new(),
         }
     }
@@ -94,7 +114,7 @@ impl Restore {
         match kind {
             key::USER => {
                 let id = std::str::from_utf8(rest).map_err(|_| damaged())?;
-                self.digest = self.digest.wrapping_add(page_digest(record, value));
+                self.digest = self.digest.wrapping_add(record_digest(record, value));
                 let user = self.state.add_user(id);
                 self.state.read_page(user, value).map_err(|error| RestoreError::Page {
                     shard,
@@ -104,28 +124,26 @@ impl Restore {
             }
             key::JOURNEY => {
                 let journey = rest.try_into().map(u16::from_be_bytes).map_err(|_| damaged())?;
-                self.journeys.push((journey, Kept::decode(value).ok_or_else(damaged)?));
+                let kept = Kept::decode(value).ok_or_else(damaged)?;
+                self.journeys.push((journey, kept, record_digest(record, value)));
             }
             key::TOTALS => {
                 let plan = rest.try_into().map(u16::from_be_bytes).map_err(|_| damaged())?;
                 self.totals.push((plan, counts(value)));
+                self.flows.entry(plan).or_default().totals(record_digest(record, value));
             }
             key::HOUR => {
                 let (plan, hour) = rest.split_at_checked(2).ok_or_else(damaged)?;
                 let plan = plan.try_into().map(u16::from_be_bytes).map_err(|_| damaged())?;
                 let hour = hour.try_into().map(i64::from_be_bytes).map_err(|_| damaged())?;
-                let newest = self.hours.iter().position(|(p, _, _)| *p == plan);
-                match newest {
-                    Some(at) if self.hours[at].1.0 > hour => {}
-                    Some(at) => self.hours[at] = (plan, Timestamp(hour), counts(value)),
-                    None => self.hours.push((plan, Timestamp(hour), counts(value))),
-                }
+                let of_plan = self.flows.entry(plan).or_default();
+                of_plan.hour(Timestamp(hour), counts(value), record_digest(record, value));
             }
             key::DUPLICATES => {
                 let (generation, seq) = rest.split_at_checked(8).ok_or_else(damaged)?;
                 let generation = generation.try_into().map(u64::from_be_bytes).map_err(|_| damaged())?;
                 let seq = seq.try_into().map(u64::from_be_bytes).map_err(|_| damaged())?;
-                self.duplicates.push((generation, seq, value.to_vec()));
+                self.duplicates.push((generation, seq, record_digest(record, value), value.to_vec()));
             }
             _ => return Err(damaged()),
         }
@@ -137,70 +155,110 @@ impl Restore {
     /// # Errors
     /// If the records do not add up to it.
     pub fn finish(mut self, meta: &[u8], catalog: &Arc<Catalog>) -> Result<Shard, RestoreError> {
-        let shard = self.state.setup.shard;
-        let meta = Meta::decode(meta).ok_or(RestoreError::Record { shard, key: "meta".to_owned() })?;
+        let Setup { shard, reads, .. } = self.state.setup;
+        let meta = Meta::read(shard, meta, reads)?;
         if meta.digest != self.digest {
-            return Err(RestoreError::Digest { shard });
+            return Err(RestoreError::Digest { shard, what: "the users' records" });
         }
-        let known = catalog.plan_count();
-        if self.state.enrollments.iter().any(|(_, e)| usize::from(e.plan) >= known) {
-            return Err(RestoreError::UnknownPlan { shard });
-        }
-        let beyond = |e: &Enrollment| usize::from(e.node) >= catalog.plan(e.plan).nodes.len();
-        if let Some((_, e)) = self.state.enrollments.iter().find(|(_, e)| beyond(e)) {
-            return Err(RestoreError::UnknownNode { shard, plan: e.plan, node: e.node });
-        }
+        self.stand_somewhere(catalog)?;
         let state = &mut self.state;
         state.index_users();
         state.now = meta.now;
         state.epoch = meta.epoch;
         state.next_entry = meta.next_entry;
         state.positions = meta.positions;
+        state.format = meta.format;
+        state.queue_renewal();
         state.interval.seq = meta.seq;
         state.interval.digest = meta.digest;
-        self.duplicates.sort_unstable_by_key(|(generation, seq, _)| (*generation, *seq));
-        for (generation, seq, value) in &self.duplicates {
+        let scratch = super::scope::Scratch::default();
+        let mut restored = Shard { catalog: Arc::clone(catalog), state: self.state, scratch };
+        {
+            let (mut effects, scratch) = (super::Effects::default(), &mut restored.scratch);
+            let cx = Context { catalog: &restored.catalog, effects: &mut effects, scratch };
+            restored.state.make_room(&cx);
+        }
+        let state = &mut restored.state;
+        let others = state.put_duplicates(self.duplicates).wrapping_add(state.put_journeys(self.journeys));
+        let others = others.wrapping_add(state.put_flows(self.totals, self.flows)?);
+        if meta.others.is_some_and(|committed| committed != others) {
+            return Err(RestoreError::Digest { shard, what: "the journeys' records" });
+        }
+        state.interval.others = others;
+        restored.count_places();
+        restored.derive();
+        Ok(restored)
+    }
+
+    /// Whether everybody is at a node of a version that there is.
+    fn stand_somewhere(&self, catalog: &Catalog) -> Result<(), RestoreError> {
+        let (shard, known) = (self.state.setup.shard, catalog.plan_count());
+        let enrollments = &self.state.enrollments;
+        if enrollments.iter().any(|(_, e)| usize::from(e.plan) >= known) {
+            return Err(RestoreError::UnknownPlan { shard });
+        }
+        let beyond = |e: &Enrollment| usize::from(e.node) >= catalog.plan(e.plan).nodes.len();
+        match enrollments.iter().find(|(_, e)| beyond(e)) {
+            Some((_, e)) => Err(RestoreError::UnknownNode { shard, plan: e.plan, node: e.node }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Records that are no pages are put where they belong; what they add to the digest.
+impl State {
+    fn put_duplicates(&mut self, mut records: Vec<DuplicateRecord>) -> u128 {
+        let mut sum = 0u128;
+        records.sort_unstable_by_key(|(generation, seq, ..)| (*generation, *seq));
+        for (generation, seq, digest, value) in &records {
             let mut bytes = value.as_slice();
             let started =
                 take(&mut bytes, 8).map_or(0, |b| i64::from_le_bytes(b.try_into().unwrap_or_default()));
             let seen: Vec<u64> =
                 bytes.chunks_exact(8).map(|b| u64::from_le_bytes(b.try_into().unwrap_or_default())).collect();
-            state.dedupe.restore_generation(*generation, Timestamp(started), &seen);
-            state.interval.duplicates.push((*generation, *seq));
+            self.dedupe.restore_generation(*generation, Timestamp(started), &seen);
+            self.interval.duplicates.add((*generation, *seq), *digest);
+            sum = sum.wrapping_add(*digest);
         }
-        let mut shard = Shard {
-            catalog: Arc::clone(catalog),
-            state: self.state,
-            scratch: super::scope::Scratch::default(),
-        };
-        {
-            let mut effects = super::Effects::default();
-            let cx = Context { catalog: &shard.catalog, effects: &mut effects, scratch: &mut shard.scratch };
-            shard.state.make_room(&cx);
-        }
-        for (journey, kept) in self.journeys {
-            if let Some(state) = shard.state.journeys.get_mut(usize::from(journey)) {
+        sum
+    }
+
+    fn put_journeys(&mut self, records: Vec<(u16, Kept, u128)>) -> u128 {
+        let mut sum = 0u128;
+        for (journey, kept, digest) in records {
+            sum = sum.wrapping_add(digest);
+            if let Some(state) = self.journeys.get_mut(usize::from(journey)) {
                 state.set_kept(kept);
+                state.sum = digest;
             }
         }
-        for (plan, totals) in self.totals {
-            let fits =
-                shard.state.statistics.get_mut(usize::from(plan)).is_some_and(|s| s.set_totals(&totals));
-            if !fits {
-                return Err(RestoreError::Record {
-                    shard: shard.state.setup.shard,
-                    key: format!("totals of {plan}"),
-                });
+        sum
+    }
+
+    fn put_flows(
+        &mut self,
+        totals: Vec<(PlanIndex, Vec<u64>)>,
+        flows: BTreeMap<PlanIndex, FlowRecords>,
+    ) -> Result<u128, RestoreError> {
+        for (plan, totals) in totals {
+            let statistics = self.statistics.get_mut(usize::from(plan));
+            if !statistics.is_some_and(|statistics| statistics.set_totals(&totals)) {
+                let key = format!("totals of {plan}");
+                return Err(RestoreError::Record { shard: self.setup.shard, key });
             }
         }
-        for (plan, hour, bucket) in self.hours {
-            if let Some(statistics) = shard.state.statistics.get_mut(usize::from(plan)) {
-                statistics.set_bucket(hour, &bucket);
+        let mut sum = 0u128;
+        for (plan, records) in flows {
+            let (open, sums) = records.finish();
+            sum = sum.wrapping_add(sums.sum());
+            if let Some(statistics) = self.statistics.get_mut(usize::from(plan)) {
+                if let Some((hour, bucket)) = open {
+                    statistics.set_bucket(hour, &bucket);
+                }
+                statistics.sums = sums;
             }
         }
-        shard.count_places();
-        shard.derive();
-        Ok(shard)
+        Ok(sum)
     }
 }
 
@@ -215,6 +273,8 @@ fn counts(mut bytes: &[u8]) -> Vec<u64> {
 /// What a shard's meta says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {
+    /// In which format the shard was written.
+    pub format: Format,
     /// The number of the commit.
     pub seq: u64,
     /// The last epoch taken.
@@ -225,18 +285,28 @@ pub struct Meta {
     pub next_entry: u64,
     /// The sum over all pages.
     pub digest: u128,
+    /// The sum over all other records of the engine, since the second format.
+    pub others: Option<u128>,
+    /// The sum over the records that the worker keeps beside them, since the second format.
+    pub beside: Option<u128>,
     /// The next offset of each log.
     pub positions: Vec<(u8, u64)>,
 }
 
-const META_FORMAT: u8 = 1;
+/// Where a meta of the second format has the worker's sum: behind the format, four numbers and two sums.
+const BESIDE: std::ops::Range<usize> = 65..81;
 
-pub(super) fn encode_meta(state: &State, seq: u64, digest: u128) -> Vec<u8> {
-    let mut out = vec![META_FORMAT];
+pub(super) fn encode_meta(state: &State, seq: u64, (digest, others): (u128, u128)) -> Vec<u8> {
+    let mut out = vec![state.format.0];
     for n in [seq, state.epoch, state.now.0.cast_unsigned(), state.next_entry] {
         out.extend_from_slice(&n.to_le_bytes());
     }
     out.extend_from_slice(&digest.to_le_bytes());
+    if state.format >= Format::WHOLE_DIGEST {
+        out.extend_from_slice(&others.to_le_bytes());
+        // Whoever commits the shard fills it in.
+        out.extend_from_slice(&0u128.to_le_bytes());
+    }
     for (source, offset) in &state.positions {
         out.push(*source);
         put_varint(&mut out, *offset);
@@ -245,20 +315,50 @@ pub(super) fn encode_meta(state: &State, seq: u64, digest: u128) -> Vec<u8> {
 }
 
 impl Meta {
-    /// Reads a meta; `None` if it is damaged or of another format.
+    /// Puts the sum over the records beside the engine's into a meta that was just made; nothing in the first format,
+    /// which has no place for it.
+    pub fn put_beside(meta: &mut [u8], sum: u128) {
+        if meta.first().is_some_and(|format| *format >= Format::WHOLE_DIGEST.0)
+            && let Some(place) = meta.get_mut(BESIDE)
+        {
+            place.copy_from_slice(&sum.to_le_bytes());
+        }
+    }
+
+    /// Reads the meta of a shard.
+    ///
+    /// # Errors
+    /// If it is of a newer format than `reads`, or damaged.
+    pub fn read(shard: u16, bytes: &[u8], reads: Format) -> Result<Self, RestoreError> {
+        match bytes.first() {
+            Some(&found) if found > reads.0 => {
+                Err(RestoreError::Format { shard, found: Format(found), reads })
+            }
+            _ => Self::decode(bytes).ok_or(RestoreError::Record { shard, key: "meta".to_owned() }),
+        }
+    }
+
+    /// Reads a meta; `None` if it is damaged or of a format that this program does not know.
     #[must_use]
     pub fn decode(mut bytes: &[u8]) -> Option<Self> {
-        if take(&mut bytes, 1)?[0] != META_FORMAT {
+        let format = Format(take(&mut bytes, 1)?[0]);
+        if !(Format::FIRST..=Format::NEWEST).contains(&format) {
             return None;
         }
         let mut number = || take(&mut bytes, 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
         let (seq, epoch, now, next_entry) = (number()?, number()?, number()?, number()?);
-        let digest = u128::from_le_bytes(take(&mut bytes, 16)?.try_into().ok()?);
+        let mut sum = || take(&mut bytes, 16).and_then(|b| b.try_into().ok()).map(u128::from_le_bytes);
+        let digest = sum()?;
+        let (others, beside) = match format {
+            Format::FIRST => (None, None),
+            _ => (Some(sum()?), Some(sum()?)),
+        };
         let mut positions = Vec::new();
         while let Some(source) = take(&mut bytes, 1) {
             positions.push((source[0], take_varint(&mut bytes)));
         }
-        Some(Self { seq, epoch, now: Timestamp(now.cast_signed()), next_entry, digest, positions })
+        let now = Timestamp(now.cast_signed());
+        Some(Self { format, seq, epoch, now, next_entry, digest, others, beside, positions })
     }
 }
 

@@ -12,13 +12,14 @@ use super::effects::Effects;
 use super::input::{Body, Entry, Epoch, Input, Outcome, Record};
 use super::journey_state::JourneyState;
 use super::record::{Enrollment, Status, User};
+use super::renew::Renewal;
 use super::scope::Scratch;
 use super::statistics::Statistics;
 use super::storage::dedupe::Dedupe;
 use super::storage::wheel::{Links, Timed, Wheel};
 use super::storage::{Bytes, Index, NONE, Slab};
 use crate::journey::catalog::{Catalog, JourneyIndex, PlanIndex};
-use crate::model::{Interval, Timestamp};
+use crate::model::{Format, Interval, Timestamp};
 
 /// How a shard is set up. The same for every shard of a journal, and for its whole life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub struct Setup {
     pub duplicate_window: Interval,
     /// The most message ids that are remembered for one window.
     pub duplicates_max: usize,
+    /// The newest format that is read: [`Format::NEWEST`], unless a program is to be taken for an older one.
+    pub reads: Format,
 }
 
 impl Setup {
@@ -43,7 +46,8 @@ impl Setup {
     /// One shard of several, with the default window.
     #[must_use]
     pub const fn of(shard: u16, shards: u16) -> Self {
-        Self { shard, shards, duplicate_window: Interval::from_mins(10), duplicates_max: 1 << 16 }
+        let (duplicate_window, duplicates_max) = (Interval::from_mins(10), 1 << 16);
+        Self { shard, shards, duplicate_window, duplicates_max, reads: Format::NEWEST }
     }
 }
 
@@ -78,6 +82,9 @@ pub(super) struct State {
     pub(super) instants: BTreeSet<(Timestamp, JourneyIndex, Box<str>)>,
     /// The next offset of each log.
     pub(super) positions: Vec<(u8, u64)>,
+    /// In which everything is written from now on.
+    pub(super) format: Format,
+    pub(super) renewal: Renewal,
     pub(super) interval: CommitInterval,
     pub(super) at_work: AtWork,
 }
@@ -139,6 +146,8 @@ impl Shard {
             dates: BTreeSet::new(),
             instants: BTreeSet::new(),
             positions: Vec::new(),
+            format: Format::FIRST,
+            renewal: Renewal::default(),
             interval: CommitInterval::default(),
             at_work: AtWork::NOBODY,
         };
@@ -175,6 +184,7 @@ impl Shard {
                 outcome.released = self.state.release(&mut cx, max);
             }
             Input::Park { entry } => self.state.park_entry(&mut cx, entry),
+            Input::Renew { max } => outcome.renewed = self.state.renew(max),
             Input::Epoch(_) => {}
         }
         self.state.keep_pages();

@@ -11,6 +11,8 @@ use jiff::tz::TimeZone;
 
 use super::flows::Layout;
 use super::record::Status;
+use super::sums::FlowSums;
+use crate::journey::catalog::PlanIndex;
 use crate::journey::plan::{NodeIndex, Plan};
 use crate::model::input::ReceiptKind;
 use crate::model::{Interval, Timestamp};
@@ -190,6 +192,8 @@ pub struct Statistics {
     parked: u64,
     /// Whether anything has been counted since the last commit.
     pub(super) dirty: bool,
+    /// What its records add to the shard's digest, as far as they are written.
+    pub(super) sums: FlowSums,
 }
 
 impl Statistics {
@@ -208,17 +212,26 @@ impl Statistics {
             nodes_now: vec![[0; 4]; plan.nodes.len()],
             parked: 0,
             dirty: false,
+            sums: FlowSums::default(),
         }
     }
 
     /// Opens the bucket of `now` if its hour is another than the open one's. Returns the closed one, if it counted.
-    pub(super) fn roll(&mut self, now: Timestamp, zone: &TimeZone) -> Option<(Timestamp, Vec<u64>)> {
+    pub(super) fn roll(
+        &mut self,
+        plan: PlanIndex,
+        now: Timestamp,
+        zone: &TimeZone,
+    ) -> Option<(Timestamp, Vec<u64>)> {
         if now < self.hour_end {
             return None;
         }
         let closed = self.bucket.iter().any(|&n| n > 0).then(|| (self.hour, self.bucket.clone()));
         self.bucket.fill(0);
-        self.hour = hour_of(now, zone);
+        let was = std::mem::replace(&mut self.hour, hour_of(now, zone));
+        if was != Timestamp::MIN {
+            self.sums.close(plan, was, closed.as_ref().map(|(_, row)| row.as_slice()), self.hour);
+        }
         self.hour_end = self.hour + HOUR;
         closed
     }

@@ -106,9 +106,10 @@ fn key_digest(key: &[u8]) -> u64 {
     xxh3_64_with_seed(key, 0x57_41_59_10)
 }
 
-/// A user's share of the digest.
-pub(super) fn page_digest(key: &[u8], page: &[u8]) -> u128 {
-    xxh3_128_with_seed(page, key_digest(key))
+/// A record's share of a digest: of a user's page, or of anything else that is stored.
+#[must_use]
+pub fn record_digest(key: &[u8], value: &[u8]) -> u128 {
+    xxh3_128_with_seed(value, key_digest(key))
 }
 
 impl State {
@@ -117,6 +118,7 @@ impl State {
         let of_user = &mut self.users[user].touched;
         let touched = &mut self.interval.touched;
         if let Some(place) = touched.place(*of_user, user) {
+            self.users[user].set_stored_in(self.format);
             if !std::mem::replace(&mut touched.entries[place].is_stale, true) {
                 touched.stale.push(place as u32);
             }
@@ -128,6 +130,8 @@ impl State {
         let start = bytes.len();
         self.encode_page(user, &mut bytes);
         let before = Piece::since(start, &bytes);
+        // The page before is as it is stored; the one after is of the format that is written when it is touched last.
+        self.users[user].set_stored_in(self.format);
         let id = self.users[user].id;
         let touched = &mut self.interval.touched;
         touched.bytes = bytes;
@@ -173,7 +177,7 @@ impl State {
             at = e.next;
             Some(e)
         });
-        page::encode(profile, list, &self.cold, out);
+        page::encode(user.stored_in(), profile, list, &self.cold, out);
     }
 
     /// Writes the pages that have changed, and gives what they add to the digest.

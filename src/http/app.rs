@@ -24,7 +24,7 @@ use super::body::Lingering;
 use super::error::{ApiError, Reply};
 use super::names::{one, shown};
 use super::repeats::{Repeats, Turn};
-use super::{intake, journeys, letters, list, look, people, unsaved};
+use super::{format, intake, journeys, letters, list, look, people, unsaved};
 use crate::config;
 use crate::control::service::Service;
 use crate::metrics::Hub;
@@ -218,6 +218,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/v1/journeys/{id}/statistics", get(look::statistics))
         .route("/v1/journeys/{id}/{verb}", post(journeys::act))
         .route("/v1/explain/{user}", get(look::explain))
+        .route("/v1/format", get(format::show).post(format::go))
         .route("/v1/rejects", get(letters::rejects))
         .route("/v1/rejects/replay", post(letters::replay))
         .route("/livez", get(look::livez))

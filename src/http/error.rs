@@ -236,6 +236,7 @@ const fn status(refused: &Refused) -> StatusCode {
         Refused::IdUsed { .. }
         | Refused::Exists { .. }
         | Refused::Grant { .. }
+        | Refused::Format { .. }
         | Refused::Stale { .. }
         | Refused::NotInPlace { .. }
         | Refused::List { .. }

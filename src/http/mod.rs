@@ -21,6 +21,8 @@
 //! | `PUT /v1/journeys/ID/list` | rows, `text/csv` or `application/x-ndjson`; `?list=NAME&expect=REVISION` |
 //! | `GET /v1/journeys/ID/statistics` | what moved, who is where; `?from=DAY&to=DAY&version=NUMBER&by=hour` |
 //! | `GET /v1/explain/USER` | the user's story; `?journey=ID` |
+//! | `GET /v1/format` | in which format everything is stored, and what every shard's owner reads |
+//! | `POST /v1/format` | `{format}`: everything is written in it from now on; refused as long as an owner does not read it |
 //! | `GET /v1/rejects` | dead letters; `?from=NUMBER&max=COUNT` |
 //! | `POST /v1/rejects/replay` | `{numbers}` or `{from, to, code, source, since, until}` or `{all}`; `again`, `dry_run` |
 //! | `GET /livez`, `/readyz`, `/metrics` | for whoever watches the process |
@@ -45,6 +47,7 @@ mod intake;
 mod people;
 mod journeys;
 mod unsaved;
+mod format;
 mod list;
 mod look;
 mod letters;

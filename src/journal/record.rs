@@ -4,7 +4,7 @@
 //! Plain data without behaviour. The numbers given to [`Kind`], [`Source`] and [`Stream`] are stored, so
 //! they never change and are never used again for something else.
 
-use crate::model::Timestamp;
+use crate::model::{Formats, Timestamp};
 
 /// The number of a shard: in Kafka the partition of the events topic.
 pub type Shard = u16;
@@ -275,6 +275,8 @@ pub struct Acknowledged {
     pub epoch: u64,
     /// Who made it, as operators know the instance and its worker.
     pub owner: String,
+    /// In which format it is written, and which its owner reads.
+    pub formats: Formats,
 }
 
 /// What a shard's owner shows of it.

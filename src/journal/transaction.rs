@@ -5,8 +5,8 @@
 
 use super::record::{Shard, Source, Stream};
 use super::reject::Reject;
-use crate::model::Timestamp;
 use crate::model::lines::Lines;
+use crate::model::{Formats, Timestamp};
 
 /// Byte strings one behind the other.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +57,8 @@ pub struct ShardCommit {
     seq: u64,
     /// What [`super::Head::meta`] will be.
     pub meta: Vec<u8>,
+    /// In which format it is written, and which its owner reads.
+    pub formats: Formats,
     /// The epoch that the shard has taken: by this commit it acknowledges it (G11).
     pub epoch: u64,
     /// Lines for delivery, without newlines.

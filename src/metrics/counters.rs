@@ -61,6 +61,7 @@ numbers! {
         events_unread => EVENTS_UNREAD,
         users => USERS,
         timers => TIMERS,
+        pages_to_renew => PAGES_TO_RENEW,
         duplicate_window_secs => DUPLICATE_WINDOW,
         shards_open => SHARDS_OPEN,
         shards_pending => SHARDS_PENDING,

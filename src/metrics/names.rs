@@ -139,6 +139,8 @@ metrics! {
     USERS "users" Gauge, "users", WORKER, "";
     /// Timers that are set.
     TIMERS "timers" Gauge, "timers", WORKER, "";
+    /// Users whose records are still of the format before: nought, but for a while after `ctl format`.
+    PAGES_TO_RENEW "pages_to_renew" Gauge, "users", WORKER, "";
     /// For how long message ids are remembered in fact; shorter than configured when memory does not suffice.
     DUPLICATE_WINDOW "duplicate_window_seconds" Gauge, "seconds", WORKER, "below engine.duplicate_window";
 

@@ -6,11 +6,13 @@ pub mod time;
 pub mod value;
 pub mod hash;
 pub mod event;
+pub mod format;
 pub mod envelope;
 pub mod input;
 pub mod lines;
 pub mod wire;
 
 pub use event::{Event, EventKind};
+pub use format::{Format, Formats};
 pub use time::{Interval, Timestamp};
 pub use value::{Slots, Value};

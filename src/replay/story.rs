@@ -18,6 +18,7 @@ pub(super) fn verb(at: Timestamp, record: &Record, refused: Option<&Refused>, fo
         Command::List(_) => "list".to_owned(),
         Command::Grant(_) => "a share of its limit".to_owned(),
         Command::Release(_) => "release".to_owned(),
+        Command::Format(format) => format!("format {format}"),
     };
     let gates = fold.registry().get(&record.journey).map(|lineage| {
         let gates = lineage.lifecycle.gates(at);

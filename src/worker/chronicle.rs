@@ -11,6 +11,7 @@ use super::cycle::Failure;
 use super::desk::{Desk, Step};
 use crate::journal::ControlLog;
 use crate::journey::catalog::Catalog;
+use crate::model::Format;
 
 /// How many steps are kept: each holds the journeys as they were then.
 const STEPS_MAX: usize = 64;
@@ -22,11 +23,20 @@ pub(super) struct Chronicle {
     /// The epoch before the steps, and its journeys.
     floor: (u64, Arc<Catalog>),
     steps: VecDeque<Arc<Step>>,
+    reads: Format,
 }
 
 impl Default for Chronicle {
     fn default() -> Self {
-        Self { desk: Desk::new(), floor: (0, Arc::new(Catalog::empty())), steps: VecDeque::new() }
+        Self::reading(Format::NEWEST)
+    }
+}
+
+impl Chronicle {
+    /// Of a program that reads formats up to this one.
+    pub(super) fn reading(reads: Format) -> Self {
+        let desk = Desk::reading(reads);
+        Self { desk, reads, floor: (0, Arc::new(Catalog::empty())), steps: VecDeque::new() }
     }
 }
 
@@ -35,9 +45,9 @@ impl Chronicle {
     pub(super) fn catch_up(&mut self, control: &impl ControlLog, oldest: u64) -> Result<(), Failure> {
         let end = control.control_end()?;
         if self.floor.0 > oldest {
-            *self = Self::default();
+            *self = Self::reading(self.reads);
         }
-        let Self { desk, floor, steps } = self;
+        let Self { desk, floor, steps, .. } = self;
         let caught = desk.catch_up(control, &mut |_, answered| {
             let Ok((_, Some(step))) = answered else { return };
             steps.push_back(step);
@@ -49,7 +59,7 @@ impl Chronicle {
         });
         if let Err(error) = caught {
             // A record that cannot be read must not be passed over by whoever comes next.
-            *self = Self::default();
+            *self = Self::reading(self.reads);
             return Err(error.into());
         }
         if self.desk.next() < end {

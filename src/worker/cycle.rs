@@ -28,7 +28,10 @@ use crate::engine::{Setup, Shard};
 use crate::journal::{Batch, ControlLog, Journal, JournalError, Source, Transaction, steps};
 use crate::journey::catalog::JourneyIndex;
 use crate::metrics::WorkerMetrics;
-use crate::model::{Interval, Timestamp};
+use crate::model::{Format, Interval, Timestamp};
+
+/// How many pages of the format before are renewed in one shard and turn: little beside what a turn decides.
+pub const RENEWALS_MAX: usize = 100;
 
 /// How a worker's shards are set up, and what one turn may do in each.
 #[derive(Clone, Debug)]
@@ -49,6 +52,10 @@ pub struct Options {
     pub releases_max: usize,
     /// The most rows of lists that are taken in one shard.
     pub rows_max: usize,
+    /// The most users' pages of the format before that are written in the present one in one shard.
+    pub renewals_max: usize,
+    /// The newest format that is read: [`Format::NEWEST`], unless the program is to be taken for an older one.
+    pub reads: Format,
 }
 
 impl Options {
@@ -66,12 +73,14 @@ impl Options {
             timers_max,
             releases_max,
             rows_max,
+            renewals_max: RENEWALS_MAX,
+            reads: Format::NEWEST,
         }
     }
 
     pub(crate) fn setup(&self, shard: u16) -> Setup {
-        let Self { shards, duplicate_window, duplicates_max, .. } = *self;
-        Setup { shard, shards, duplicate_window, duplicates_max }
+        let Self { shards, duplicate_window, duplicates_max, reads, .. } = *self;
+        Setup { shard, shards, duplicate_window, duplicates_max, reads }
     }
 }
 
@@ -163,6 +172,8 @@ pub struct Turn {
     pub fired: usize,
     /// Held users who were let go.
     pub released: usize,
+    /// Pages of the format before that were renewed.
+    pub renewed: usize,
     /// Rows of lists that were taken.
     pub rows: usize,
     /// Sends that were handed over.
@@ -230,6 +241,7 @@ impl<J: Journal> Cycle<J> {
     /// ([`Cycle::next_restoring`], [`Cycle::install`]), and are open from the turn after that.
     #[must_use]
     pub fn new(journal: J, options: Options) -> Self {
+        let reads = options.reads;
         Self {
             journal,
             options,
@@ -248,7 +260,7 @@ impl<J: Journal> Cycle<J> {
             strikes: Vec::new(),
             opening: Vec::new(),
             to_restore: VecDeque::new(),
-            chronicle: Arc::default(),
+            chronicle: Arc::new(Mutex::new(Chronicle::reading(reads))),
             lost: Vec::new(),
         }
     }
@@ -339,7 +351,7 @@ impl<J: Journal> Cycle<J> {
     pub fn files(&self) -> impl Iterator<Item = (u8, &super::feed::Mark, u64)> {
         self.owned.iter().flat_map(|owned| {
             let position = |file: u8| owned.shard.position(number_of(Source::File(u32::from(file))));
-            owned.marks.iter().map(move |(file, mark)| (*file, &**mark, position(*file)))
+            owned.marks.iter().map(move |(file, mark)| (file, mark, position(file)))
         })
     }
 
@@ -428,7 +440,8 @@ impl<J: Journal> Cycle<J> {
         }
         self.decide(turn, |cycle, turn| {
             cycle.wake(now, turn)?;
-            cycle.release(now, turn)
+            cycle.release(now, turn)?;
+            cycle.renew(turn)
         })
     }
 

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::control::fold::Fold;
-use crate::control::{Applied, Record, Refused};
+use crate::control::{Applied, Command, Record, Refused};
 use crate::engine::Epoch;
 use crate::journal::{ControlLog, ControlRecord, JournalError};
+use crate::model::Format;
 
 /// How many control records are read at once.
 const READ_AT_ONCE: usize = 256;
@@ -71,17 +72,30 @@ pub enum DeskError {
 pub type Answered = Result<(Applied, Option<Arc<Step>>), Refused>;
 
 /// Folds the control log, record by record.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Desk {
     fold: Fold,
     next: u64,
+    reads: Format,
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Desk {
     /// Nothing folded yet.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::reading(Format::NEWEST)
+    }
+
+    /// The same of a program that reads formats up to this one.
+    #[must_use]
+    pub fn reading(reads: Format) -> Self {
+        Self { fold: Fold::new(), next: 0, reads }
     }
 
     /// What has been folded.
@@ -135,6 +149,17 @@ impl Desk {
         }
         let stored: Stored = serde_json::from_slice(&record.bytes)
             .map_err(|e| DeskError::Unreadable { offset: record.offset, why: e.to_string() })?;
+        // To refuse it would be to fold something else than those who understand it.
+        if let Command::Format(format) = stored.record.command
+            && format > self.reads
+        {
+            let why = format!(
+                "it has everything written in format {format}, and formats up to {} are read; start the newer \
+                 program again",
+                self.reads
+            );
+            return Err(DeskError::Unreadable { offset: record.offset, why });
+        }
         let number = self.next;
         let folded = self.fold.apply(number, record.appended, &stored.record);
         Ok(Some(folded.map(|(epoch, applied)| {

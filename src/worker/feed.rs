@@ -4,12 +4,14 @@
 //! that it has considered, and a mark by which the file is known. A file has no append times: a line was
 //! written after the file had last been read to its end, which is what [`FileClock`] tells.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
 use crate::engine::cycle::UNTIMED_SOURCES;
+use crate::engine::record_digest;
 use crate::journal::follow::Fingerprint;
 use crate::model::Timestamp;
 
@@ -26,6 +28,60 @@ pub struct Mark {
     pub path: String,
     /// Its first bytes.
     pub fingerprint: Fingerprint,
+}
+
+/// The marks of one shard.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    /// By file, with what its record adds to the digest of what is kept beside the engine's records.
+    known: BTreeMap<u8, (Arc<Mark>, u128)>,
+    /// Those that are not written yet.
+    to_write: Vec<u8>,
+}
+
+impl Marks {
+    /// Takes a state record that was stored.
+    pub(super) fn restore(&mut self, file: u8, mark: Arc<Mark>, digest: u128) {
+        self.known.insert(file, (mark, digest));
+    }
+
+    /// Each, by file.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u8, &Mark)> {
+        self.known.iter().map(|(file, (mark, _))| (*file, &**mark))
+    }
+
+    /// By what the file is known, if that is new.
+    pub(super) fn note(&mut self, file: u8, mark: &Arc<Mark>) {
+        let known = self.known.get(&file).map(|(known, _)| known);
+        if known.is_none_or(|known| !Arc::ptr_eq(known, mark) && known != mark) {
+            let digest = record_digest(&[KEY, file], &mark.encode());
+            self.known.insert(file, (Arc::clone(mark), digest));
+            self.to_write.push(file);
+        }
+    }
+
+    /// Gives each record that is new to `put`.
+    pub(super) fn write(&self, put: &mut dyn FnMut(&[u8], &[u8])) {
+        for file in &self.to_write {
+            put(&[KEY, *file], &self.known[file].0.encode());
+        }
+    }
+
+    /// What is new is committed.
+    pub(super) fn keep(&mut self) {
+        self.to_write.clear();
+    }
+
+    /// What all records add to the digest, once they are written.
+    pub(super) fn sum(&self) -> u128 {
+        self.known.values().fold(0, |sum, (_, digest)| sum.wrapping_add(*digest))
+    }
+}
+
+impl Mark {
+    fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a mark is a path and two numbers")
+    }
 }
 
 /// Some lines of a file, for the shards of one worker.

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::record_digest;
 use crate::journey::catalog::JourneyIndex;
 
 /// The first byte of the state records of cursors; then the journey's number, big-endian.
@@ -44,6 +45,14 @@ impl Cursor {
 pub struct Lists {
     now: BTreeMap<JourneyIndex, Cursor>,
     committed: BTreeMap<JourneyIndex, Cursor>,
+    /// What the records of those that are committed add to the digest of what is kept beside the engine's records.
+    sum: u128,
+}
+
+/// What a cursor's record adds.
+fn digest(journey: JourneyIndex, cursor: Cursor) -> u128 {
+    let [high, low] = journey.to_be_bytes();
+    record_digest(&[KEY, high, low], &cursor.encode())
 }
 
 impl Lists {
@@ -53,6 +62,7 @@ impl Lists {
         let cursor = Cursor::decode(value)?;
         self.now.insert(journey, cursor);
         self.committed.insert(journey, cursor);
+        self.sum = self.sum.wrapping_add(digest(journey, cursor));
         Some(())
     }
 
@@ -101,9 +111,23 @@ impl Lists {
         }
     }
 
+    /// What all records add to the digest, once they are written.
+    #[must_use]
+    pub fn sum(&self) -> u128 {
+        if !self.is_dirty() {
+            return self.sum;
+        }
+        let changed = self.now.iter().filter(|(journey, cursor)| self.committed.get(journey) != Some(cursor));
+        changed.fold(self.sum, |sum, (journey, cursor)| {
+            let before = self.committed.get(journey).map_or(0, |before| digest(*journey, *before));
+            sum.wrapping_sub(before).wrapping_add(digest(*journey, *cursor))
+        })
+    }
+
     /// The commit has happened.
     pub fn keep(&mut self) {
         if self.is_dirty() {
+            self.sum = self.sum();
             self.committed = self.now.clone();
         }
     }

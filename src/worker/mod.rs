@@ -43,6 +43,7 @@ pub mod steward;
 pub mod sources;
 mod outputs;
 pub mod stage;
+pub mod formats;
 pub mod process;
 pub mod journeys;
 

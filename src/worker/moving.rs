@@ -48,7 +48,7 @@ impl<J: Journal> Cycle<J> {
             match self.journal.stored(shard) {
                 Ok(stored) => {
                     // What cannot be read of a head is said by who restores it.
-                    let epoch = epoch_of(shard, &stored).unwrap_or(0);
+                    let epoch = epoch_of(shard, &stored, self.options.reads).unwrap_or(0);
                     shards.push((Ticket::new(shard, epoch), stored));
                 }
                 Err(JournalError::NotOwned { .. }) => {}

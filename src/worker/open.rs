@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex};
 use super::chronicle::Chronicle;
 use super::cycle::{Failure, Options};
 use super::desk::Step;
-use super::feed::{self, Mark};
+use super::feed::{self, Mark, Marks};
 use super::lists::{self, Lists};
 use super::owned::Owned;
 use crate::engine::restore::{Meta, RestoreError};
-use crate::engine::{Restore, Shard};
+use crate::engine::{Restore, Shard, record_digest};
 use crate::journal::{ControlLog, Progress, Stored};
 use crate::journey::catalog::Catalog;
+use crate::model::Format;
 
 /// Told how far a shard's restore is.
 pub type OnProgress<'a> = &'a mut dyn FnMut(u16, Progress);
@@ -99,7 +100,7 @@ impl<S: Stored> Restoring<S> {
         hand_over: &mut dyn FnMut(Restored),
     ) {
         let Self { shards, options, others, chronicle } = self;
-        let standing = match Standing::read(&shards, others, control, &chronicle) {
+        let standing = match Standing::read(&shards, others, control, &chronicle, &options) {
             Ok(standing) => standing,
             Err(failure) => {
                 // One is enough: whoever is told of a failure ends.
@@ -134,16 +135,17 @@ impl Standing {
         others: u64,
         control: &impl ControlLog,
         chronicle: &Mutex<Chronicle>,
+        options: &Options,
     ) -> Result<Self, Failure> {
         let mut epochs = Vec::with_capacity(shards.len());
         for (ticket, stored) in shards {
-            epochs.push(epoch_of(ticket.shard, stored)?);
+            epochs.push(epoch_of(ticket.shard, stored, options.reads)?);
         }
         let oldest = epochs.iter().copied().min().unwrap_or(u64::MAX).min(others);
         // Whoever panicked in between may have left it half folded.
         let mut chronicle = chronicle.lock().unwrap_or_else(|poisoned| {
             let mut inner = poisoned.into_inner();
-            *inner = Chronicle::default();
+            *inner = Chronicle::reading(options.reads);
             inner
         });
         chronicle.catch_up(control, oldest)?;
@@ -181,7 +183,7 @@ impl Standing {
         options: &Options,
         progress: OnProgress<'_>,
     ) -> Result<Opened, Failure> {
-        let epoch = epoch_of(ticket.shard, &stored)?;
+        let epoch = epoch_of(ticket.shard, &stored, options.reads)?;
         let catalog = self.catalogs.get(&epoch);
         let catalog = catalog.ok_or(Failure::UnknownEpoch { shard: ticket.shard, epoch })?;
         let (whereabouts, mut bad) = (stored.whereabouts(), None);
@@ -196,10 +198,9 @@ impl Standing {
     }
 }
 
-pub(super) fn epoch_of(shard: u16, stored: &impl Stored) -> Result<u64, RestoreError> {
+pub(super) fn epoch_of(shard: u16, stored: &impl Stored, reads: Format) -> Result<u64, RestoreError> {
     let Some(head) = stored.head() else { return Ok(0) };
-    let meta = Meta::decode(&head.meta);
-    Ok(meta.ok_or(RestoreError::Record { shard, key: "meta".to_owned() })?.epoch)
+    Ok(Meta::read(shard, &head.meta, reads)?.epoch)
 }
 
 /// Restores a shard as its head says, under the journeys of the epoch that it took last. One that is lost
@@ -213,10 +214,10 @@ fn restore<S: Stored>(
     bad: &mut Option<Vec<u8>>,
 ) -> Result<Owned, Failure> {
     let shard = ticket.shard;
-    let (mut lists, mut marks) = (Lists::default(), BTreeMap::new());
+    let (mut lists, mut marks) = (Lists::default(), Marks::default());
     let setup = options.setup(shard);
     let Some(meta) = stored.head().map(|head| head.meta.clone()) else {
-        return Ok(Owned::new(shard, Shard::new(setup), options.movements, (lists, marks)));
+        return Ok(Owned::new(shard, Shard::new(setup), options, (lists, marks)));
     };
     let goes_on = |wanted: bool| if wanted { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
     let (mut records, mut failed) = (Restore::new(setup), None);
@@ -233,15 +234,20 @@ fn restore<S: Stored>(
         return Err(error.into());
     }
     if !ticket.is_wanted() {
-        return Ok(Owned::new(shard, Shard::new(setup), options.movements, (lists, marks)));
+        return Ok(Owned::new(shard, Shard::new(setup), options, (lists, marks)));
     }
-    Ok(Owned::new(shard, records.finish(&meta, catalog)?, options.movements, (lists, marks)))
+    let restored = records.finish(&meta, catalog)?;
+    let beside = Meta::read(shard, &meta, options.reads)?.beside;
+    if beside.is_some_and(|committed| committed != lists.sum().wrapping_add(marks.sum())) {
+        return Err(RestoreError::Digest { shard, what: "the records of lists and files" }.into());
+    }
+    Ok(Owned::new(shard, restored, options, (lists, marks)))
 }
 
 fn take(
     records: &mut Restore,
     lists: &mut Lists,
-    marks: &mut BTreeMap<u8, Arc<Mark>>,
+    marks: &mut Marks,
     shard: u16,
     key: &[u8],
     value: &[u8],
@@ -251,7 +257,7 @@ fn take(
         [lists::KEY, ..] => lists.restore(key, value).ok_or_else(damaged),
         [feed::KEY, file] => {
             let mark: Mark = serde_json::from_slice(value).map_err(|_| damaged())?;
-            marks.insert(*file, Arc::new(mark));
+            marks.restore(*file, Arc::new(mark), record_digest(key, value));
             Ok(())
         }
         _ => records.record(key, value),
@@ -260,10 +266,15 @@ fn take(
 
 #[cfg(test)]
 mod tests {
+    use super::super::desk::{Answered, Desk};
+    use super::super::lists::Cursor;
     use super::*;
-    use crate::engine::StateSink;
+    use crate::control::{Command, Record};
+    use crate::engine::{Effects, Input, StateSink};
     use crate::journal::memory::Memory;
     use crate::journal::{Again, Head, JournalError, OnRecord};
+    use crate::lifecycle::Role;
+    use crate::model::Timestamp;
 
     struct Nowhere;
 
@@ -321,11 +332,15 @@ mod tests {
     }
 
     fn restore_it(stored: Copied) -> Result<Opened, Failure> {
+        restore_by(&Memory::new(1), stored)
+    }
+
+    fn restore_by(control: &Memory, stored: Copied) -> Result<Opened, Failure> {
         let shards = vec![(Ticket::new(0, 0), stored)];
         let restoring =
             Restoring { shards, options: Options::of(1), others: u64::MAX, chronicle: Arc::default() };
         let mut outcome = None;
-        restoring.run(&Memory::new(1), &mut |_, _| {}, &mut |restored| outcome = Some(restored.outcome));
+        restoring.run(control, &mut |_, _| {}, &mut |restored| outcome = Some(restored.outcome));
         outcome.expect("it is handed over")
     }
 
@@ -344,6 +359,54 @@ mod tests {
             let opened = restore_it(Copied { ends, ..Copied::of(records) }).expect("the log is whole");
             assert_eq!(opened.owned.shard.size(), (0, 0));
             assert_eq!(opened.owned.shard.seq(), 1);
+        }
+    }
+
+    /// The head of a shard that was empty when it took the second format, with those records beside the engine's.
+    fn head_of_second(control: &Memory, lists: &Lists) -> Head {
+        let record = Record {
+            id: "1".to_owned(),
+            at: None,
+            actor: "test".to_owned(),
+            role: Role::Operator,
+            journey: String::new(),
+            expect: None,
+            command: Command::Format(Format::WHOLE_DIGEST),
+        };
+        let bytes = super::super::desk::Stored::from(record).encode();
+        control.append_control(Timestamp(1), &bytes).expect("memory has room");
+        let (mut desk, mut shard) = (Desk::new(), Shard::new(Options::of(1).setup(0)));
+        let each = &mut |_: &_, answered: Answered| {
+            let (_, step) = answered.expect("it follows");
+            let epoch = &step.expect("it is no repeat").epoch;
+            let _ = shard.handle(Timestamp(1), Input::Epoch(epoch), &mut Effects::default());
+        };
+        desk.catch_up(control, each).expect("it folds");
+        let mut meta = shard.commit(&mut Nowhere).meta;
+        Meta::put_beside(&mut meta, lists.sum());
+        Head { seq: 1, meta, positions: Vec::new() }
+    }
+
+    #[test]
+    fn since_the_second_format_a_cursor_that_is_older_than_its_commit_is_found() {
+        let mut lists = Lists::default();
+        lists.begin(3, Cursor { epoch: 1, next: 7, end: 9 });
+        let value = |next: u8| [1, 0, 0, 0, 0, 0, 0, 0, next, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0];
+        let (now, older): (&'static [u8], &'static [u8]) =
+            (value(7).to_vec().leak(), value(6).to_vec().leak());
+        for (records, is_whole) in
+            [(&[(&b"l\0\x03"[..], now)][..], true), (&[(&b"l\0\x03"[..], older)], false), (&[], false)]
+        {
+            let control = Memory::new(1);
+            let head = head_of_second(&control, &lists);
+            let restored = restore_by(&control, Copied { head, is_copy: false, ..Copied::of(records) });
+            match (restored, is_whole) {
+                (Ok(opened), true) => assert_eq!(opened.owned.shard.format(), Format::WHOLE_DIGEST),
+                (Err(failure), false) => {
+                    assert!(failure.to_string().contains("the records of lists and files"), "{failure}");
+                }
+                (other, _) => panic!("{records:?}: {other:?}"),
+            }
         }
     }
 

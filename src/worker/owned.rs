@@ -1,11 +1,11 @@
 //! One shard in a worker's hands: the core, what it wants to happen, and what is committed beside its state.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::cycle::Options;
 use super::decide::Bad;
-use super::feed::{self, Mark};
+use super::feed::{Mark, Marks};
 use super::lists::Lists;
 use crate::engine::cycle::UNTIMED_SOURCES;
 use crate::engine::restore::Meta;
@@ -13,7 +13,7 @@ use crate::engine::{Effects, Shard, StateSink};
 use crate::journal::record::INPUTS_MAX;
 use crate::journal::{Kind, Reject, ShardCommit, Source, Transaction};
 use crate::journey::catalog::{Catalog, PlanIndex};
-use crate::model::Timestamp;
+use crate::model::{Format, Formats, Timestamp};
 
 /// The number by which the engine knows a log.
 pub(super) const fn number_of(source: Source) -> u8 {
@@ -73,8 +73,8 @@ pub(super) struct Owned {
     pub(super) lists: Lists,
     /// The journeys as of the last commit: what a restore needs.
     pub(super) catalog: Arc<Catalog>,
-    pub(super) marks: BTreeMap<u8, Arc<Mark>>,
-    marks_to_write: Vec<u8>,
+    pub(super) marks: Marks,
+    reads: Format,
     rejects: Vec<Rejected>,
     lists_position: u64,
     /// It was restored and has not committed since: its first act is a commit (protocol 1).
@@ -100,12 +100,12 @@ impl StateSink for Sink<'_> {
 }
 
 impl Owned {
-    /// A shard that was restored, or is new; `movements`: whether movements and refusals are wanted as lines.
+    /// A shard that was restored, or is new.
     pub(super) fn new(
         number: u16,
         shard: Shard,
-        movements: bool,
-        (lists, marks): (Lists, BTreeMap<u8, Arc<Mark>>),
+        &Options { movements, reads, .. }: &Options,
+        (lists, marks): (Lists, Marks),
     ) -> Self {
         let lists_position = lists.position().unwrap_or(0);
         Self {
@@ -115,7 +115,7 @@ impl Owned {
             effects: Effects { feed: movements, ..Effects::default() },
             lists,
             marks,
-            marks_to_write: Vec::new(),
+            reads,
             rejects: Vec::new(),
             lists_position,
             opening: true,
@@ -169,10 +169,7 @@ impl Owned {
 
     /// By what a file is known, if that is new.
     pub(super) fn mark(&mut self, file: u8, mark: &Arc<Mark>) {
-        if self.marks.get(&file).is_none_or(|known| !Arc::ptr_eq(known, mark) && known != mark) {
-            self.marks.insert(file, Arc::clone(mark));
-            self.marks_to_write.push(file);
-        }
+        self.marks.note(file, mark);
     }
 
     /// Puts everything into a part of the transaction; the versions that are not conserved (I13), never any.
@@ -180,6 +177,7 @@ impl Owned {
         self.shard.begin();
         let part = tx.shard(self.number, self.shard.seq() + 1);
         let committing = self.shard.commit(&mut Sink(part));
+        part.formats = Formats { writes: committing.format, reads: self.reads };
         part.meta = committing.meta;
         part.cycles = committing.cycle;
         self.effects.exchange(part.lines());
@@ -195,10 +193,9 @@ impl Owned {
             });
         }
         self.lists.write(&mut |key, value| part.put(key, value));
-        for file in &self.marks_to_write {
-            let mark = serde_json::to_vec(&*self.marks[file]).expect("a mark is a path and two numbers");
-            part.put(&[feed::KEY, *file], &mark);
-        }
+        self.marks.write(&mut |key, value| part.put(key, value));
+        // After the cycle was summed up: a replay decides what the engine keeps, and nothing beside it.
+        Meta::put_beside(&mut part.meta, self.lists.sum().wrapping_add(self.marks.sum()));
         let meta = Meta::decode(&part.meta).expect("a meta that was just written reads back");
         part.epoch = meta.epoch;
         for (number, next) in meta.positions {
@@ -222,7 +219,7 @@ impl Owned {
             self.catalog = Arc::clone(self.shard.catalog());
         }
         self.lists.keep();
-        self.marks_to_write.clear();
+        self.marks.keep();
         self.forget();
     }
 

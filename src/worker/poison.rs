@@ -36,7 +36,11 @@ impl Place {
     pub(super) fn of(input: &Input<'_>) -> Self {
         match input {
             Input::Record(record) => Self::Record(record.source, record.offset),
-            Input::Epoch(_) | Input::Wake { .. } | Input::Release { .. } | Input::Park { .. } => Self::Shard,
+            Input::Epoch(_)
+            | Input::Wake { .. }
+            | Input::Release { .. }
+            | Input::Renew { .. }
+            | Input::Park { .. } => Self::Shard,
         }
     }
 

@@ -14,9 +14,10 @@ use std::time::Duration;
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 
 use super::board::{Board, State};
-use super::cycle::{Failure, Options};
+use super::cycle::{Failure, Options, RENEWALS_MAX};
 use super::desk::{Desk, DeskError};
 use super::feed::FileClock;
+use super::formats;
 use super::inbox::{Message, Sending, inbox};
 use super::outputs::Output;
 use super::panics::Panics;
@@ -27,6 +28,7 @@ use super::steward;
 use super::tail;
 use crate::config::{SendsTo, Settings};
 use crate::engine::Setup;
+use crate::engine::restore::RestoreError;
 use crate::journal::follow::Mode;
 use crate::journal::sends_file::SendsFileError;
 use crate::journal::{Assignment, Fault, Journal, JournalError, Log};
@@ -102,6 +104,7 @@ impl Death {
             Failure::Journal(JournalError::Fenced { .. }) => Cause::Fenced,
             Failure::Journal(JournalError::Corrupt { .. } | JournalError::Gone { .. })
             | Failure::Unreadable { .. }
+            | Failure::Restore(RestoreError::Format { .. })
             | Failure::Desk(DeskError::Unreadable { .. }) => Cause::Incompatible,
             Failure::GivenUp | Failure::Panicked { .. } | Failure::NotConserved { .. } => Cause::Bug,
             _ => Cause::Journal,
@@ -138,6 +141,8 @@ pub fn options(settings: &Settings, shards: u16) -> Options {
         timers_max: engine.timers_per_cycle_max as usize,
         releases_max: engine.releases_per_cycle_max as usize,
         rows_max: engine.list_rows_per_cycle_max as usize,
+        renewals_max: RENEWALS_MAX,
+        reads: formats::reads(),
     }
 }
 
@@ -169,7 +174,7 @@ impl<L: Log> Process<L> {
             SendsTo::Stdout => Output::stdout(log.clone())?,
             SendsTo::File(path) => Output::file(log.clone(), path)?,
         };
-        let mut desk = Desk::new();
+        let mut desk = Desk::reading(formats::reads());
         desk.catch_up(log, &mut |_, _| {}).map_err(Failure::from)?;
         let board = Arc::new(Board::new(shards, workers));
         let (sendings, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| inbox()).unzip();

@@ -95,17 +95,19 @@ impl Publisher {
     }
 
     fn gauges<J: Journal>(&self, cycle: &mut Cycle<J>) {
-        let (mut users, mut timers) = (0, 0);
+        let (mut users, mut timers, mut to_renew) = (0, 0, 0);
         let mut window = u64::MAX;
         for (_, shard) in cycle.shards() {
             let (known, inside) = shard.size();
             (users, timers) = (users + known, timers + inside);
+            to_renew += shard.pages_to_renew() as u64;
             window = window.min(shard.duplicate_window().as_millis() / 1000);
         }
         let unread = cycle.unread();
         let gauges = &mut cycle.metrics.gauges;
         gauges.events_unread = unread;
         (gauges.users, gauges.timers) = (users as u64, timers as u64);
+        gauges.pages_to_renew = to_renew;
         gauges.duplicate_window_secs = window;
         self.journal(cycle);
     }

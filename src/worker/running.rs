@@ -20,8 +20,8 @@ use crate::control::fold::Fold;
 use crate::control::letters::{Replay, Wanted};
 use crate::control::range::Ask;
 use crate::control::service::{
-    Accepted, AcceptedKind, Answer, CommandError, Health, JourneyView, RejectView, Service, StatisticsError,
-    Unavailable, Waiting,
+    Accepted, AcceptedKind, Answer, CommandError, FormatsView, Health, JourneyView, RejectView, Service,
+    StatisticsError, Unavailable, Waiting,
 };
 use crate::control::statistics::{Asked, NodesNow, Report};
 use crate::control::story::StoryView;
@@ -219,7 +219,7 @@ impl<L: Log> Running<L> {
     }
 
     /// Whether a command would be refused, and whether it is a repeat, without giving it.
-    fn rehearse(&self, record: &Record) -> Result<bool, CommandError> {
+    pub(super) fn rehearse(&self, record: &Record) -> Result<bool, CommandError> {
         let mut fold = self.with_fold(Fold::clone);
         let number = u64::MAX;
         let (_, applied) = fold.apply(number, clock::wall(), record)?;
@@ -272,6 +272,10 @@ impl<L: Log> Running<L> {
         }
         self.all_answered(answered)?;
         Ok(all)
+    }
+
+    pub(super) fn log(&self) -> &L {
+        &self.log
     }
 
     fn all_answered(&self, answered: usize) -> Result<(), Unavailable> {
@@ -371,6 +375,9 @@ impl<L: Log> Service for Running<L> {
 
     fn command(&self, record: Record, wait: Duration) -> Result<Answer, CommandError> {
         let given = Instant::now();
+        if let Command::Format(format) = record.command {
+            self.check_format(format, &record)?;
+        }
         let epoch = self.give(&record.into())?;
         let answer = self.settled(epoch, wait);
         match &answer {
@@ -409,6 +416,10 @@ impl<L: Log> Service for Running<L> {
         let fold = folded.desk.fold();
         let lineages = fold.registry().lineages().iter().enumerate();
         lineages.map(|(number, lineage)| self.view(fold, number, lineage)).collect()
+    }
+
+    fn formats(&self) -> Result<FormatsView, Unavailable> {
+        self.formats_of_shards()
     }
 
     fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved> {

@@ -17,7 +17,8 @@ use crate::control::Record;
 use crate::control::letters::{Replay, Wanted};
 use crate::control::range::Ask;
 use crate::control::service::{
-    Accepted, Answer, CommandError, Health, JourneyView, RejectView, Service, StatisticsError, Unavailable,
+    Accepted, Answer, CommandError, FormatsView, Health, JourneyView, RejectView, Service, StatisticsError,
+    Unavailable,
 };
 use crate::control::statistics::Report;
 use crate::control::story::StoryView;
@@ -141,6 +142,10 @@ impl<L: Log> Service for Stage<L> {
             State::Off(_, journeys) => return journeys.clone(),
         };
         running.journeys()
+    }
+
+    fn formats(&self) -> Result<FormatsView, Unavailable> {
+        self.running()?.formats()
     }
 
     fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved> {

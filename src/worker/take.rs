@@ -374,6 +374,18 @@ impl<J: Journal> Cycle<J> {
         Ok(())
     }
 
+    /// Pages of the format before, a few a turn, until there are none.
+    pub(super) fn renew(&mut self, turn: &mut Turn) -> Result<(), Panicked> {
+        for at in 0..self.owned.len() {
+            if self.owned[at].shard.pages_to_renew() > 0 {
+                let (now, max) = (self.owned[at].shard.now(), self.options.renewals_max);
+                turn.renewed += self.feed(at, now, Input::Renew { max })?.renewed;
+                turn.more |= self.owned[at].shard.pages_to_renew() > 0;
+            }
+        }
+        Ok(())
+    }
+
     /// Rows of lists, each list at its own pace: none while entry is shut, all of the rest after a stop (G8).
     ///
     /// A row that was appended after the shard's time waits: taking it would let that time pass, and with it

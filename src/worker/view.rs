@@ -71,6 +71,9 @@ pub struct ShardView {
     /// The journeys whose failure budget is spent, and the epoch that the shard has taken (G17).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub spent: Vec<(JourneyIndex, u64)>,
+    /// How many users' pages are still of the format before.
+    #[serde(default)]
+    pub to_renew: u64,
 }
 
 impl ShardView {
@@ -78,7 +81,8 @@ impl ShardView {
     pub(super) fn of(shard: &Shard, lists: impl Iterator<Item = (JourneyIndex, Cursor)>) -> Self {
         let catalog = shard.catalog();
         let spent = shard.spent().map(|journey| (journey, shard.epoch())).collect();
-        let mut view = Self { lists: lists.collect(), spent, ..Self::default() };
+        let to_renew = shard.pages_to_renew() as u64;
+        let mut view = Self { lists: lists.collect(), spent, to_renew, ..Self::default() };
         for plan in 0..catalog.plan_count() as PlanIndex {
             view.versions.extend(Counts::of(shard, plan, catalog).map(|counts| (plan, counts)));
         }
@@ -205,6 +209,7 @@ mod tests {
             versions: vec![(7, counts)],
             refusals: vec![(1, [4; RefusalReason::ALL.len()])],
             doors: vec![(1, Door { granted: 9, admitted: 8, waiting: 7 })],
+            to_renew: 0,
             lists: vec![(2, Cursor { epoch: 1, next: 2, end: 3 })],
             spent: vec![(1, 4)],
         };

@@ -8,8 +8,8 @@ use wayfarer::config;
 use wayfarer::control::letters::{Left, Replay, Wanted};
 use wayfarer::control::range::Ask;
 use wayfarer::control::service::{
-    Accepted, Answer, CommandError, Health, JourneyView, RejectView, Service, StatisticsError, Unavailable,
-    VersionView, Waiting,
+    Accepted, Answer, CommandError, FormatsView, Health, JourneyView, RejectView, Service, ShardFormats,
+    StatisticsError, Unavailable, VersionView, Waiting,
 };
 use wayfarer::control::statistics::{Asked, Report, Tally};
 use wayfarer::control::story::StoryView;
@@ -18,8 +18,8 @@ use wayfarer::control::{Fold, Lineage, Mark, Record};
 use wayfarer::engine::hold::Preview;
 use wayfarer::http::{Server, serve};
 use wayfarer::metrics::Hub;
-use wayfarer::model::Timestamp;
 use wayfarer::model::input::Selection;
+use wayfarer::model::{Format, Timestamp};
 
 use super::client::Client;
 
@@ -158,6 +158,14 @@ impl Service for Memory {
 
     fn journeys(&self) -> Vec<JourneyView> {
         self.state().fold.registry().lineages().iter().map(view).collect()
+    }
+
+    fn formats(&self) -> Result<FormatsView, Unavailable> {
+        self.readable()?;
+        let (written, owner) = (self.state().fold.registry().format(), Some("test".to_owned()));
+        let (writes, reads) = (Some(written), Some(Format::NEWEST));
+        let shards = vec![ShardFormats { shard: 0, owner, writes, reads, to_renew: Some(0) }];
+        Ok(FormatsView { written, reads: Format::NEWEST, shards })
     }
 
     fn unsaved(&self, journey: &str, actor: &str) -> Option<Unsaved> {

@@ -266,3 +266,24 @@ fn an_unsaved_edit_is_kept_for_its_user_until_it_is_saved_or_dropped() {
 fn without_name(text: &str) -> String {
     text.lines().filter(|line| !line.starts_with("name =")).map(|line| format!("{line}\n")).collect()
 }
+
+#[test]
+fn the_format_is_shown_and_moved_on_once() {
+    let (server, _, client) = start(|_| {});
+    let shown = done(client, "ctl format");
+    assert!(
+        shown.starts_with("everything is written in format 1; this server reads formats up to 2\n"),
+        "{shown}"
+    );
+    let row: Vec<_> = shown.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(row.join(" "), "0 test 1 2 0");
+    let refused = run(client, "ctl format 3");
+    assert_eq!(refused.code, exit::PROBLEM);
+    assert!(refused.err.contains("what is written is format 1, and only 2 follows"), "{}", refused.err);
+    let moved = done(client, "ctl format 2 --id the-format");
+    assert!(moved.starts_with("everything is written in format 2 from now on, in every shard"), "{moved}");
+    assert_eq!(done(client, "ctl format 2 --id the-format"), moved, "a repeat is the same command");
+    assert!(done(client, "ctl format").starts_with("everything is written in format 2;"));
+    assert_eq!(run(client, "ctl format 2").code, exit::PROBLEM, "there is no way but on");
+    drop(server);
+}

@@ -3,19 +3,21 @@
 //! A shard takes random inputs and commits at random moments into a map. Now and then the commit fails: the shard is
 //! undone, takes the same inputs again, and must come to the same. And a second shard, restored from the map as some
 //! commit left it, in a random order of records, and driven by what later cycles recorded, must come to the same too.
+//! In the middle of it the next format is begun; from then on a record that is older than its commit keeps a shard shut.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use wayfarer::control::{Act, Command as Asked, Fold, Grant, Manifest, Record as ControlRecord};
 use wayfarer::engine::cycle::{Step as Taken, decode as decode_cycle};
+use wayfarer::engine::restore::{Meta, RestoreError};
 use wayfarer::engine::statistics::Place;
 use wayfarer::engine::{
     Body, Charge, Committing, Effects, Entry, Epoch, Input, Receipt, Record, Restore, Setup, Shard, StateSink,
 };
 use wayfarer::ingest::decode::decode;
 use wayfarer::lifecycle::{Role, Verb};
-use wayfarer::model::Timestamp;
+use wayfarer::model::{Format, Timestamp};
 use wayfarer_reference::Command;
 use wayfarer_reference::workload::{Dice, MIDNIGHT, Step, Story, What, story};
 
@@ -51,6 +53,7 @@ enum Given {
     Wake { at: Timestamp, max: usize },
     Release { at: Timestamp, max: usize },
     Park { at: Timestamp, entry: u64 },
+    Renew { at: Timestamp, max: usize },
     Poison { source: u8, offset: u64, at: Timestamp, charge: Option<(String, Option<String>)> },
 }
 
@@ -58,7 +61,7 @@ enum Given {
 #[derive(Clone, PartialEq)]
 struct Done {
     effects: [Vec<u8>; 3],
-    digest: u128,
+    digests: [u128; 2],
     counts: String,
     records: Map,
     committing: Committing,
@@ -178,6 +181,17 @@ impl Run {
         }
     }
 
+    /// Begins the second format, once; goes on renewing pages then.
+    fn upgrade(&mut self, dice: &mut Dice, at: Timestamp) {
+        if self.epochs.last().is_none_or(|epoch| epoch.format == Format::FIRST) {
+            if dice.once_in(30) {
+                self.control(at, "", Asked::Format(Format::WHOLE_DIGEST), false);
+            }
+        } else if dice.once_in(3) {
+            self.interval.push(Given::Renew { at, max: 1 + dice.below(3) });
+        }
+    }
+
     fn next_offset(&mut self) -> u64 {
         self.offset += 1;
         self.offset - 1
@@ -191,6 +205,10 @@ impl Run {
         if dice.once_in(2) {
             self.shard.undo();
             meet("an undone epoch", given.iter().any(|input| matches!(input, Given::Epoch { .. })));
+            let has_format = |n: usize| n > 0 && self.epochs[n].format != self.epochs[n - 1].format;
+            let is_format =
+                |input: &Given| matches!(input, Given::Epoch { number, .. } if has_format(*number));
+            meet("an undone format", given.iter().any(is_format));
             meet("an undone send", !done.effects[0].is_empty());
             same("after an undo", &before, &self.shard_state())?;
             self.shard.check().map_err(|violation| format!("after an undo: {violation}"))?;
@@ -205,7 +223,7 @@ impl Run {
             done = again;
         }
         self.shard.committed();
-        done.digest = self.shard.digest();
+        done.digests = digests(&self.shard);
         self.map = done.records.clone();
         self.maps.push((self.map.clone(), Some(done.committing.meta.clone())));
         self.history.push((given, done));
@@ -213,26 +231,65 @@ impl Run {
     }
 
     fn shard_state(&self) -> String {
-        format!("{} {:?} {}", counts(&self.shard), self.shard.size(), self.shard.digest())
+        let (digests, format) = (digests(&self.shard), self.shard.format());
+        format!("{} {:?} {digests:?} {format}", counts(&self.shard), self.shard.size())
     }
 
-    /// Restores the shard as a commit left it, and drives it through all that came after.
-    fn restore_and_follow(&self, dice: &mut Dice) -> Told {
-        let from = 1 + dice.below(self.maps.len() - 1);
-        let (map, meta) = &self.maps[from];
+    /// A shard from records in a random order.
+    fn restored(&self, dice: &mut Dice, map: &Map, meta: &[u8]) -> Result<Shard, RestoreError> {
         let mut records: Vec<_> = map.0.iter().collect();
         for n in (1..records.len()).rev() {
             records.swap(n, dice.below(n + 1));
         }
         let mut restore = Restore::new(self.setup);
         for (key, value) in records {
-            restore.record(key, value).map_err(|error| error.to_string())?;
+            restore.record(key, value)?;
         }
-        let meta = meta.as_ref().expect("a commit has a meta");
-        let epoch = wayfarer::engine::restore::Meta::decode(meta).expect("a meta reads back").epoch;
+        let epoch = Meta::decode(meta).expect("a meta reads back").epoch;
         let catalog = self.epochs.iter().rfind(|e| e.number == epoch).expect("an epoch was taken");
-        let mut shard = restore.finish(meta, &catalog.catalog).map_err(|error| error.to_string())?;
+        restore.finish(meta, &catalog.catalog)
+    }
+
+    /// What a commit left, but for one record, which is as another commit left it: that is found, since the second
+    /// format whatever record it is.
+    fn find_older(&self, dice: &mut Dice, from: usize) -> Told {
+        let (map, meta) = &self.maps[from];
+        let (meta, other) =
+            (meta.as_ref().expect("a commit has a meta"), &self.maps[dice.below(self.maps.len())].0);
+        let differs = |key: &&Vec<u8>| other.0.get(*key) != map.0.get(*key);
+        let keys: Vec<&Vec<u8>> = map.0.keys().chain(other.0.keys()).filter(differs).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let key = keys[dice.below(keys.len())];
+        let mut untrue = map.clone();
+        match other.0.get(key) {
+            Some(value) => drop(untrue.0.insert(key.clone(), value.clone())),
+            None => drop(untrue.0.remove(key)),
+        }
+        let is_second = Meta::decode(meta).is_some_and(|meta| meta.format >= Format::WHOLE_DIGEST);
+        let restored = self.restored(dice, &untrue, meta);
+        meet("an untrue record that is no page", is_second && key[0] != b'u');
+        match restored {
+            Ok(_) if is_second || key[0] == b'u' => Err(format!(
+                "the record {} is not that of commit {from}, and nobody says so",
+                key.escape_ascii()
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Restores the shard as a commit left it, and drives it through all that came after.
+    fn restore_and_follow(&self, dice: &mut Dice) -> Told {
+        let from = 1 + dice.below(self.maps.len() - 1);
+        let (map, meta) = &self.maps[from];
+        let meta = meta.as_ref().expect("a commit has a meta");
+        self.find_older(dice, from)?;
+        let mut shard = self.restored(dice, map, meta).map_err(|error| error.to_string())?;
         shard.check().map_err(|violation| format!("restored from commit {from}: {violation}"))?;
+        if digests(&shard) != self.history[from - 1].1.digests {
+            return Err(format!("restored from commit {from}: another digest"));
+        }
         note(&shard, map);
         let mut map = map.clone();
         for (number, (given, done)) in self.history.iter().enumerate().skip(from) {
@@ -241,11 +298,15 @@ impl Run {
             // This one looks users up ahead of their inputs, as a worker does; the first one never did.
             let mut again = drive(&mut shard, &self.epochs, &by_cycle, &mut map, true)?;
             shard.committed();
-            again.digest = shard.digest();
+            again.digests = digests(&shard);
             same_done(&what, done, &again)?;
         }
         Ok(())
     }
+}
+
+fn digests(shard: &Shard) -> [u128; 2] {
+    [shard.digest(), shard.digest_of_others()]
 }
 
 /// Notes what a restored shard holds.
@@ -257,6 +318,7 @@ fn note(shard: &Shard, map: &Map) {
         plans.map(|statistics| statistics.at(place)).sum::<u64>() > 0
     };
     meet("waiting", at(Place::Waiting));
+    meet("pages of the format before", shard.pages_to_renew() > 0);
     meet("held", at(Place::Held));
     meet("at send", at(Place::AtSend));
     meet("draining", at(Place::Draining));
@@ -296,6 +358,7 @@ fn of_cycle(given: &[Given], cycle: &[u8]) -> Option<Vec<Given>> {
             Taken::Epoch { .. } => found.push(epochs.next()?.clone()),
             Taken::Wake { now, max } => found.push(Given::Wake { at: now, max: max as usize }),
             Taken::Release { now, max } => found.push(Given::Release { at: now, max: max as usize }),
+            Taken::Renew { now, max } => found.push(Given::Renew { at: now, max: max as usize }),
             Taken::Park { now, entry } => found.push(Given::Park { at: now, entry }),
             Taken::Poison { source, offset, now, charge } => {
                 found.push(Given::Poison { source, offset, at: now, charge });
@@ -329,7 +392,7 @@ fn drive(
     }
     let lines = [&effects.sends, &effects.transitions, &effects.refusals];
     let effects = lines.map(|lines| lines.as_bytes().to_vec());
-    Ok(Done { effects, digest: 0, counts: counts(shard), records: map.clone(), committing })
+    Ok(Done { effects, digests: [0; 2], counts: counts(shard), records: map.clone(), committing })
 }
 
 /// Looks up the users of some inputs: in their order, or in one in which they do not come.
@@ -354,6 +417,7 @@ fn user_of(input: &Given) -> Option<&str> {
         | Given::Wake { .. }
         | Given::Release { .. }
         | Given::Park { .. }
+        | Given::Renew { .. }
         | Given::Poison { .. } => None,
     }
 }
@@ -379,6 +443,10 @@ fn give(shard: &mut Shard, epochs: &[Epoch], input: &Given, effects: &mut Effect
         }
         Given::Park { at, entry } => {
             let _ = shard.handle(*at, Input::Park { entry: *entry }, effects);
+            return;
+        }
+        Given::Renew { at, max } => {
+            let _ = shard.handle(*at, Input::Renew { max: *max }, effects);
             return;
         }
         Given::Poison { source, offset, at, charge } => {
@@ -464,8 +532,8 @@ fn same_done(what: &str, expected: &Done, found: &Done) -> Told {
             ));
         }
     }
-    if expected.digest != found.digest || expected.committing != found.committing {
-        let texts = [expected, found].map(|done| format!("{} {:?}", done.digest, done.committing));
+    if expected.digests != found.digests || expected.committing != found.committing {
+        let texts = [expected, found].map(|done| format!("{:?} {:?}", done.digests, done.committing));
         return same(what, &texts[0], &texts[1]);
     }
     Ok(())
@@ -477,6 +545,7 @@ fn tell(story: &Story) -> Told {
     run.commit(&mut dice)?;
     for step in &story.steps {
         run.take(&mut dice, step);
+        run.upgrade(&mut dice, step.at);
         if dice.once_in(6) {
             run.commit(&mut dice)?;
         }
@@ -504,7 +573,7 @@ fn tell_all(count: u64, shards: u16) {
 fn assert_all_met(but: &[&str]) {
     let met = MET.take();
     let silent: Vec<_> = met.iter().filter(|(what, times)| **times == 0 && !but.contains(what)).collect();
-    assert!(silent.is_empty() && met.len() == 11, "never restored or undone: {silent:?} of {met:?}");
+    assert!(silent.is_empty() && met.len() == 14, "never restored or undone: {silent:?} of {met:?}");
 }
 
 #[test]

@@ -58,6 +58,8 @@ pub enum Step {
     },
     /// An enrollment that was given up.
     Park,
+    /// Users' records were written in the next format: nothing is decided by that.
+    Renew,
     /// What the commit left.
     Committed,
 }
@@ -98,6 +100,11 @@ pub fn steps(bytes: &[u8]) -> Option<Vec<Step>> {
                 bytes.time()?;
                 bytes.varint()?;
                 Step::Park
+            }
+            8 => {
+                bytes.time()?;
+                bytes.varint()?;
+                Step::Renew
             }
             7 => {
                 bytes.take(16)?;

@@ -88,7 +88,7 @@ impl<'a> Model<'a> {
                 }
             }
             Step::Park => self.wrong.push(format!("shard {}: somebody was parked after a panic", self.shard)),
-            Step::Committed => {}
+            Step::Renew | Step::Committed => {}
         }
     }
 
@@ -207,7 +207,7 @@ impl<'a> Model<'a> {
                 serde_json::from_value(grant["granted"].clone()).map_err(|e| e.to_string())?;
             self.world.grant(at, &journey, &granted, grant["exhausted"] == true);
         }
-        // A list's rows come by themselves, and edits that are not saved are nobody's business.
+        // A list's rows come by themselves; edits that are not saved, and formats, are nobody's business.
         Ok(())
     }
 

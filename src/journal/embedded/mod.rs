@@ -54,7 +54,7 @@ use super::error::{IntakeError, JournalError};
 use super::record::{Acknowledged, Append, Appended, ControlRecord, IntakeState, Shard, View};
 use super::traits::{Assignment, ControlLog, Group, Intake, Log};
 use super::verify;
-use crate::model::Timestamp;
+use crate::model::{Formats, Timestamp};
 
 /// At which length a chunk of accepted records is closed and another one begun, in bytes.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -258,8 +258,13 @@ impl Group for Embedded {
 
     fn acknowledged(&self) -> Result<Vec<Acknowledged>, JournalError> {
         let epochs = lock(&self.store().epochs);
-        let owner = || "this process".to_owned();
-        Ok(epochs.iter().map(|(&shard, &epoch)| Acknowledged { shard, epoch, owner: owner() }).collect())
+        let of = |(&shard, &(epoch, formats)): (&Shard, &(u64, Formats))| Acknowledged {
+            shard,
+            epoch,
+            owner: "this process".to_owned(),
+            formats,
+        };
+        Ok(epochs.iter().map(of).collect())
     }
 
     fn publish_view(&self, _view: View<'_>) -> Result<(), JournalError> {

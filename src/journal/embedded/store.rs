@@ -26,7 +26,7 @@ use super::sync::{Arrival, Group, How};
 use super::tail::{self, MARK_KEY};
 use crate::journal::error::JournalError;
 use crate::journal::record::{Bounds, Head, Shard, Stream};
-use crate::model::Timestamp;
+use crate::model::{Formats, Timestamp};
 
 /// How much is written to see whether there is room, in bytes: as a large commit.
 const PROBE_BYTES: u64 = 1 << 20;
@@ -67,7 +67,7 @@ pub(super) struct Store {
     control_end: Mutex<u64>,
     control_grew: Condvar,
     /// By shard: the epoch that its last commit acknowledged, in this life of the process.
-    pub(super) epochs: Mutex<BTreeMap<Shard, u64>>,
+    pub(super) epochs: Mutex<BTreeMap<Shard, (u64, Formats)>>,
     /// By stream: what is kept and durable.
     pub(super) bounds: Mutex<[Bounds; 5]>,
     /// By shard, by log: the oldest offset that is kept.

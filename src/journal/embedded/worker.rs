@@ -302,7 +302,7 @@ impl Journal for EmbeddedWorker {
         store.publish(&streams);
         let mut epochs = lock(&store.epochs);
         for (part, head) in tx.parts().iter().zip(heads) {
-            epochs.insert(part.shard(), part.epoch);
+            epochs.insert(part.shard(), (part.epoch, part.formats));
             let place = self.shards.place(part.shard()).expect("verified: the shard is owned");
             self.owned[place].head = Some(head);
         }

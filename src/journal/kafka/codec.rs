@@ -9,12 +9,12 @@
 use super::inputs::Inputs;
 use crate::journal::error::JournalError;
 use crate::journal::record::{Head, Kind, Shard, Source};
-use crate::model::Timestamp;
+use crate::model::{Format, Formats, Timestamp};
 
 /// The key of a shard's head among its state records; those of the engine and of the worker are letters.
 pub const HEAD_KEY: &[u8] = &[0];
 
-/// The format of heads and of the offsets' metadata.
+/// The format of heads: the same in every [`Format`], for what changes in them is the engine's part.
 const FORMAT: u8 = 1;
 /// The format of heads of shards that have read several topics of events: those stand before the engine's part.
 const FORMAT_INPUTS: u8 = 2;
@@ -90,8 +90,14 @@ fn read_head(bytes: &[u8]) -> Option<(Head, &str, Option<&[u8]>)> {
 }
 
 /// The short form of a head: what the group's offsets say of a shard.
+///
+/// It begins with the format that the commit is written in. A program reads that one, and either the one before it or
+/// the one behind it; if the latter, a plus stands before the number. So it is the whole message whether its writer
+/// is behind or ahead, and a program that knows nothing of a plus reads the number all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
+    /// In which format the commit is written, and which its owner reads.
+    pub formats: Formats,
     /// The number of the shard's last commit.
     pub seq: u64,
     /// The epoch that it had taken then.
@@ -104,7 +110,9 @@ impl Mark {
     /// As text, since operators read it with Kafka's own tools.
     #[must_use]
     pub fn encode(&self) -> String {
-        format!("{FORMAT} {} {} {}", self.seq, self.epoch, self.transactional_id)
+        let Formats { writes, reads } = self.formats;
+        let plus = if reads > writes { "+" } else { "" };
+        format!("{plus}{writes} {} {} {}", self.seq, self.epoch, self.transactional_id)
     }
 
     /// Reads it; metadata that somebody else wrote is none.
@@ -112,10 +120,14 @@ impl Mark {
     pub fn decode(metadata: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(metadata).ok()?;
         let mut words = text.splitn(4, ' ');
-        if words.next()?.parse::<u8>().ok()? != FORMAT {
+        let word = words.next()?;
+        let writes = Format(word.parse().ok()?);
+        if !(Format::FIRST..=Format::NEWEST).contains(&writes) {
             return None;
         }
+        let reads = if word.starts_with('+') { writes.next() } else { writes };
         Some(Self {
+            formats: Formats { writes, reads },
             seq: words.next()?.parse().ok()?,
             epoch: words.next()?.parse().ok()?,
             transactional_id: words.next()?.to_owned(),
@@ -198,15 +210,27 @@ mod tests {
         for cut in 0..bytes.len() - b"meta".len() {
             assert!(head(1, &bytes[..cut]).is_err(), "{cut} bytes");
         }
+        // As programs before the second format have written both.
+        let before = b"\x01\0\0\0\0\0\0\0\x07\0\x08shop-1-0\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\n\x03\0\0\0\0\
+            \xff\xff\xff\xff\xff\xff\xff\xffmeta";
+        assert_eq!(bytes, before);
         bytes[0] = FORMAT_INPUTS + 1;
         assert!(head(1, &bytes).unwrap_err().to_string().contains("shard 1"));
     }
 
     #[test]
     fn a_mark_reads_back_and_foreign_metadata_is_none() {
-        let mark = Mark { seq: 12, epoch: 34, transactional_id: "shop prod-3-0".to_owned() };
-        assert_eq!(Mark::decode(mark.encode().as_bytes()), Some(mark));
-        for foreign in ["", "hello", "2 1 1 a", "1 2", "1 x 3 a", "\u{ff}"] {
+        for (writes, reads, text) in [
+            (1, 1, "1 12 34 shop prod-3-0"),
+            (1, 2, "+1 12 34 shop prod-3-0"),
+            (2, 2, "2 12 34 shop prod-3-0"),
+        ] {
+            let formats = Formats { writes: Format(writes), reads: Format(reads) };
+            let mark = Mark { formats, seq: 12, epoch: 34, transactional_id: "shop prod-3-0".to_owned() };
+            assert_eq!(mark.encode(), text);
+            assert_eq!(Mark::decode(text.as_bytes()), Some(mark));
+        }
+        for foreign in ["", "hello", "3 1 1 a", "0 1 1 a", "++1 1 1 a", "1 2", "1 x 3 a", "\u{ff}"] {
             assert_eq!(Mark::decode(foreign.as_bytes()), None, "{foreign}");
         }
     }

@@ -212,7 +212,8 @@ fn write(
 }
 
 fn mark(part: &ShardCommit, positioned: &Positioned, name: &str) -> (i32, u64, String) {
-    let mark = Mark { seq: part.seq(), epoch: part.epoch, transactional_id: name.to_owned() };
+    let (seq, epoch, formats) = (part.seq(), part.epoch, part.formats);
+    let mark = Mark { formats, seq, epoch, transactional_id: name.to_owned() };
     (i32::from(part.shard()), positioned.offset, mark.encode())
 }
 

@@ -362,8 +362,8 @@ impl Group for Kafka {
         let committed = self.shared.committed_by(&self.shared.glance, &shards);
         let marks = committed.map_err(storage(ASK_COMMITTED))?.into_iter().map(|committed| committed.mark);
         let of = |(shard, mark): (Shard, Option<Mark>)| {
-            let Mark { epoch, transactional_id, .. } = mark?;
-            Some(Acknowledged { shard, epoch, owner: transactional_id })
+            let Mark { epoch, transactional_id, formats, .. } = mark?;
+            Some(Acknowledged { shard, epoch, owner: transactional_id, formats })
         };
         Ok(shards.into_iter().zip(marks).filter_map(of).collect())
     }

@@ -10,7 +10,7 @@ use crate::journal::record::{
 use crate::journal::traits::ORIGIN_BYTES_MAX;
 use crate::journal::transaction::{Change, Transaction};
 use crate::journal::verify;
-use crate::model::Timestamp;
+use crate::model::{Formats, Timestamp};
 
 #[derive(Clone, Debug)]
 struct Accepted {
@@ -42,7 +42,7 @@ pub(super) struct Content {
     states: BTreeMap<Shard, BTreeMap<Vec<u8>, Vec<u8>>>,
     streams: [Streamed; 5],
     pub(super) control: Vec<ControlRecord>,
-    epochs: BTreeMap<Shard, (u64, Arc<str>)>,
+    epochs: BTreeMap<Shard, (u64, Arc<str>, Formats)>,
     /// By shard: the number under which it was shown, the commit, what was shown.
     views: BTreeMap<Shard, (u64, u64, Vec<u8>)>,
     shown: u64,
@@ -102,7 +102,7 @@ impl Content {
             let shard = part.shard();
             let head = verify::next_head(self.heads.get(&shard), part);
             self.heads.insert(shard, head);
-            self.epochs.insert(shard, (part.epoch, Arc::clone(owner)));
+            self.epochs.insert(shard, (part.epoch, Arc::clone(owner), part.formats));
             let state = self.states.entry(shard).or_default();
             for change in part.changes() {
                 match change {
@@ -126,7 +126,12 @@ impl Content {
     pub(super) fn acknowledged(&self) -> Vec<Acknowledged> {
         let known = self.epochs.iter();
         known
-            .map(|(&shard, (epoch, by))| Acknowledged { shard, epoch: *epoch, owner: by.to_string() })
+            .map(|(&shard, (epoch, by, formats))| Acknowledged {
+                shard,
+                epoch: *epoch,
+                owner: by.to_string(),
+                formats: *formats,
+            })
             .collect()
     }
 

@@ -121,6 +121,7 @@ impl Seat {
                 }
                 Step::Wake { now, max } => self.handle(now, Input::Wake { max: count(max) }),
                 Step::Release { now, max } => self.handle(now, Input::Release { max: count(max) }),
+                Step::Renew { now, max } => self.handle(now, Input::Renew { max: count(max) }),
                 Step::Park { now, entry } => self.handle(now, Input::Park { entry }),
                 Step::Poison { source, offset, now, charge } => {
                     self.poison(now, (source, offset), charge.as_ref(), feed)?;

@@ -76,6 +76,7 @@ impl Limits {
         let grants = Grants { granted: limited.granted.as_slice().into(), exhausted: limited.exhausted };
         self.granted[slot] = Some((limited.granted, limited.exhausted));
         crew.epoch(Epoch {
+            format: crate::model::Format::FIRST,
             number: catalog.epoch,
             at: first.at,
             catalog: Arc::clone(catalog),
