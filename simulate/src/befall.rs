@@ -9,6 +9,7 @@ use wayfarer_reference::workload::Dice;
 
 use super::cluster::{INSTANCES, Late, Stage};
 use super::disk::Written;
+use super::formats;
 use super::journal::{CommitFault, Death, Mutation, Plan};
 use super::met::Fault;
 
@@ -22,24 +23,25 @@ const DAY_MS: i64 = 86_400_000;
 /// Instances and their fate.
 pub(crate) struct Cluster {
     pub(crate) stage: Arc<Stage>,
-    dice: Dice,
+    pub(crate) dice: Dice,
     /// What befell, in words, if anybody wants to read it.
     pub(crate) told: Option<Vec<String>>,
 }
 
 impl Cluster {
     pub(crate) fn new(seed: u64, shards: u16, mutation: Option<Mutation>) -> Result<Self, String> {
-        let stage = Stage::new(shards, mutation)?;
-        Ok(Self { stage, dice: Dice(seed ^ 0x5157_ac4e_0f0f_1234), told: None })
+        let mut dice = Dice(seed ^ 0x5157_ac4e_0f0f_1234);
+        let stage = Stage::new(shards, mutation, formats::programs(&mut dice))?;
+        Ok(Self { stage, dice, told: None })
     }
 
-    fn tell(&mut self, what: impl FnOnce() -> String) {
+    pub(crate) fn tell(&mut self, what: impl FnOnce() -> String) {
         if let Some(told) = &mut self.told {
             told.push(what());
         }
     }
 
-    fn met(&self, fault: Fault) {
+    pub(crate) fn met(&self, fault: Fault) {
         self.stage.switch.met().fault(fault);
     }
 
@@ -66,7 +68,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn revive(&mut self) -> Result<(), String> {
+    pub(crate) fn revive(&mut self) -> Result<(), String> {
         let dice = &mut self.dice;
         self.stage.revive(&mut |_| dice.below(INSTANCES))
     }
@@ -80,6 +82,7 @@ impl Cluster {
                 self.tell(|| format!("instance {place} crashes"));
                 self.met(Fault::Crash);
                 self.stage.crash(place);
+                self.roll(place);
                 self.revive()?;
             }
             1 if broken != Some(Mutation::NoFencing) => self.commit_fault(CommitFault::Refuse),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use wayfarer::journal::memory::{Member, Memory, Rebalance};
 use wayfarer::journal::{Assignment, Log};
 use wayfarer::journey::catalog::JourneyIndex;
-use wayfarer::model::Timestamp;
+use wayfarer::model::{Format, Timestamp};
 use wayfarer::worker::cycle::{Cycle, Options, Turn};
 use wayfarer::worker::desk::Step;
 use wayfarer::worker::open::Restored;
@@ -31,6 +31,8 @@ pub(crate) struct Instance {
     dead: Arc<AtomicBool>,
     /// By how many milliseconds its local clock is wrong.
     pub(crate) jump: i64,
+    /// The newest format that its program reads.
+    pub(crate) reads: Format,
     /// Whether its last turn came as far as to ask what is its own.
     has_asked: bool,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Stage {
     pub(crate) shards: u16,
     /// The first thing that did not hold of a turn.
     wrong: Mutex<Option<String>>,
+    /// By place: the newest format that the program reads which is started there next.
+    pub(crate) programs: Mutex<[Format; INSTANCES]>,
 }
 
 impl Instance {
@@ -69,8 +73,11 @@ impl Instance {
         }
         if !late.commands {
             let steps = stage.steps.lock().expect("nobody panics with it");
-            steps[self.told..].iter().for_each(|step| self.cycle.push_step(Arc::clone(step)));
-            self.told = steps.len();
+            // What its program does not fold it does not pass over either.
+            for step in steps[self.told..].iter().take_while(|step| step.epoch.format <= self.reads) {
+                self.cycle.push_step(stage.as_told(step, self.reads));
+                self.told += 1;
+            }
         }
         while let Some(restoring) = self.cycle.next_restoring() {
             restoring.run(&stage.log, &mut |_, _| {}, &mut |done| self.restored.push(done));
@@ -78,6 +85,7 @@ impl Instance {
         let wall = Timestamp(stage.switch.now().0 + self.jump);
         let restoring = self.cycle.restoring();
         let turn = self.cycle.turn(self.cycle.now(wall)).map_err(|e| text(&e))?;
+        stage.switch.met().renewed += turn.renewed as u64;
         self.has_asked = turn.batches > 0;
         self.check(stage, &turn, restoring);
         stage.spent.lock().expect("nobody panics with it").extend(&turn.budget_spent);
@@ -91,7 +99,8 @@ impl Instance {
         let mut met = stage.switch.met();
         let within = turn.read <= BUDGET * turn.batches.max(1)
             && turn.fired <= BUDGET * shards
-            && turn.released <= BUDGET * shards;
+            && turn.released <= BUDGET * shards
+            && turn.renewed <= BUDGET * shards;
         met.checked(8, u64::from(within));
         if !within {
             stage.blame(format!("I8: a turn of budget {BUDGET} a shard did {turn:?}"));
@@ -110,7 +119,11 @@ impl Instance {
 }
 
 impl Stage {
-    pub(crate) fn new(shards: u16, mutation: Option<Mutation>) -> Result<Arc<Self>, String> {
+    pub(crate) fn new(
+        shards: u16,
+        mutation: Option<Mutation>,
+        programs: [Format; INSTANCES],
+    ) -> Result<Arc<Self>, String> {
         let log = Memory::shared(shards, Rebalance::ByHand);
         if matches!(mutation, Some(Mutation::NoFencing | Mutation::NoUndo)) {
             log.without_fencing();
@@ -123,6 +136,7 @@ impl Stage {
             switch: Arc::new(Switch::new(mutation)),
             shards,
             wrong: Mutex::default(),
+            programs: Mutex::new(programs),
         });
         stage.revive(&mut |shard| usize::from(shard) % INSTANCES)?;
         Ok(stage)
@@ -133,7 +147,7 @@ impl Stage {
     }
 
     fn start(&self, place: usize) -> Result<Instance, String> {
-        let log = self.log.instance(&format!("instance {place}"));
+        let (log, reads) = (self.log.instance(&format!("instance {place}")), self.program(place));
         let inner = log.worker(Assignment::Shared(0)).map_err(|e| e.to_string())?;
         let member = inner.number().expect("it is one of a group");
         let options = Options {
@@ -141,17 +155,19 @@ impl Stage {
             timers_max: BUDGET,
             releases_max: BUDGET,
             rows_max: BUDGET,
+            renewals_max: BUDGET,
+            reads,
             ..Options::of(self.shards)
         };
         let dead = Arc::<AtomicBool>::default();
         let worker = SimWorker { inner, switch: Arc::clone(&self.switch), place, dead: Arc::clone(&dead) };
         let mut cycle = Cycle::new(worker, options);
         // What is folded once here every process folds for itself: it is the same log.
-        if let Some(other) = self.places().iter().flatten().next() {
+        if let Some(other) = self.places().iter().flatten().find(|other| other.reads == reads) {
             cycle.fold_with(&other.cycle);
         }
         let told = self.steps.lock().expect("nobody panics with it").len();
-        Ok(Instance { cycle, member, told, restored: Vec::new(), dead, jump: 0, has_asked: false })
+        Ok(Instance { cycle, member, told, restored: Vec::new(), dead, jump: 0, reads, has_asked: false })
     }
 
     /// Lets one instance take its turn while the others are in their places.
@@ -160,6 +176,10 @@ impl Stage {
         let Some(mut instance) = taken else { return Ok(false) };
         let stepped = instance.step(self, late);
         if instance.dead.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        if stepped.is_err() && self.is_too_old(instance.reads) {
+            // As a process of that program ends; the next one there is of another.
             return Ok(true);
         }
         self.places()[place] = Some(instance);
@@ -210,6 +230,11 @@ impl Stage {
             let mut busy = false;
             for place in 0..INSTANCES {
                 busy |= self.step(place, Late::default())?;
+                if self.awake().len() < INSTANCES {
+                    // One that was too old has ended.
+                    self.revive(&mut |shard| usize::from(shard) % INSTANCES)?;
+                    busy = true;
+                }
                 if !self.look(|instances| instances[place].tells_the_truth(&self.log, self.shards)) {
                     self.blame("I12: an instance is ready without all that it owns".to_owned());
                 }

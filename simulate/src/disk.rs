@@ -13,7 +13,7 @@ use std::time::Duration;
 use wayfarer::journal::kafka::checkpoint::{Header, Here, Reader, Stale, Writer};
 use wayfarer::journal::memory::MemoryStored;
 use wayfarer::journal::{Again, Change, Head, JournalError, Progress, Shard, Stored, Transaction};
-use wayfarer::model::Timestamp;
+use wayfarer::model::{Format, Timestamp};
 
 use super::met::{Fault, Met};
 
@@ -34,7 +34,8 @@ pub(crate) enum Written {
     Flipped,
     /// It is of another topic of the same name.
     Foreign,
-    /// It says that it knows more of users than it does: nobody finds that out but by the digest, which is of them.
+    /// It says that it knows more than it does: nobody finds that out but by the digest, which in the first format is
+    /// of users only, and since the second of everything.
     Untrue,
 }
 
@@ -46,6 +47,8 @@ type Files = BTreeMap<(usize, Shard), Vec<u8>>;
 pub(crate) struct Disks {
     logs: BTreeMap<Shard, Changelog>,
     files: Files,
+    /// In which format each shard was written last.
+    formats: BTreeMap<Shard, Format>,
 }
 
 fn fold(log: &[(Vec<u8>, Option<Vec<u8>>)]) -> BTreeMap<&[u8], Option<&[u8]>> {
@@ -60,6 +63,7 @@ impl Disks {
     /// What was committed goes into the changelog.
     pub(crate) fn committed(&mut self, tx: &Transaction) {
         for part in tx.parts() {
+            self.formats.insert(part.shard(), part.formats.writes);
             let log = self.logs.entry(part.shard()).or_default();
             log.extend(part.changes().map(|change| match change {
                 Change::Put(key, value) => (key.to_vec(), Some(value.to_vec())),
@@ -73,8 +77,10 @@ impl Disks {
         let log = self.logs.entry(shard).or_default();
         let unknown = if written == Written::Untrue { log.len() * 3 / 4 } else { log.len() };
         let mut known = fold(log);
-        known.retain(|key, _| key.first() != Some(&PAGE));
-        known.extend(fold(&log[..unknown]).into_iter().filter(|(key, _)| key.first() == Some(&PAGE)));
+        let is_whole = self.formats.get(&shard).is_some_and(|format| *format >= Format::WHOLE_DIGEST);
+        let is_found = |key: &[u8]| is_whole || key.first() == Some(&PAGE);
+        known.retain(|key, _| !is_found(key));
+        known.extend(fold(&log[..unknown]).into_iter().filter(|(key, _)| is_found(key)));
         let topic = if written == Written::Foreign { "made anew" } else { "changelog" };
         let memory = "memory takes what is written";
         let mut writer = Writer::new(Vec::new(), &header(shard, at, log.len() as u64, topic)).expect(memory);

@@ -30,12 +30,23 @@ pub enum Mutation {
     DoubleRelease,
     /// The order of what leaves is that of a hash map.
     HashOrder,
+    /// Whoever reads the next format writes it, though nobody has said so.
+    FormatTooSoon,
+    /// The next format is begun although some owner does not read it.
+    FormatUnasked,
 }
 
 impl Mutation {
     /// Every one.
-    pub const ALL: [Self; 5] =
-        [Self::NoUndo, Self::NoFencing, Self::TimersBeforeBacklog, Self::DoubleRelease, Self::HashOrder];
+    pub const ALL: [Self; 7] = [
+        Self::NoUndo,
+        Self::NoFencing,
+        Self::TimersBeforeBacklog,
+        Self::DoubleRelease,
+        Self::HashOrder,
+        Self::FormatTooSoon,
+        Self::FormatUnasked,
+    ];
 
     /// What it is called on a command line.
     #[must_use]
@@ -46,6 +57,8 @@ impl Mutation {
             Self::TimersBeforeBacklog => "timers-before-backlog",
             Self::DoubleRelease => "double-release",
             Self::HashOrder => "hash-order",
+            Self::FormatTooSoon => "format-too-soon",
+            Self::FormatUnasked => "format-unasked",
         }
     }
 }
@@ -282,6 +295,7 @@ fn laid_anew(tx: &Transaction, sends_of: fn(&[u8], Sends) -> Sends) -> Transacti
         part.meta.clone_from(&old.meta);
         part.cycles.clone_from(&old.cycles);
         part.epoch = old.epoch;
+        part.formats = old.formats;
         old.positions().iter().for_each(|&(source, next)| part.set_position(source, next));
         for change in old.changes() {
             match change {

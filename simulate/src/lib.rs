@@ -7,12 +7,14 @@
 //!   `system`: commands on their way, and what the system commands by itself
 //! - `befall`: what befalls the instances, chosen by dice; `cluster`: who takes turns, and what holds of every turn
 //! - [`journal`]: a worker's journal, which dies, forgets answers, and is broken on purpose; `disk`: checkpoints
+//! - `formats`: instances of two programs, and the next format in the middle of a story
 //! - `watch`: what leaves, line by line; [`oracle`]: who is where, and all counts; [`met`]: what was met and checked
 //! - [`many`]: seeds by the thousand; [`shrink`]: a failing story made short
 
 mod befall;
 mod cluster;
 mod disk;
+mod formats;
 pub mod journal;
 pub mod many;
 pub mod met;

@@ -44,11 +44,14 @@ pub enum Fault {
     Stale,
     Untrue,
     Trusted,
+    Behind,
+    TooOld,
+    Rolled,
 }
 
 impl Fault {
     /// Every one, with what it is.
-    pub const ALL: [(Self, &str); 20] = [
+    pub const ALL: [(Self, &str); 23] = [
         (Self::Crash, "instances that crashed between two turns"),
         (Self::Died, "instances that died in the middle of a turn, at any call"),
         (Self::Refused, "commits that were aborted"),
@@ -69,6 +72,9 @@ impl Fault {
         (Self::Stale, "checkpoints too old or of another log, and not used"),
         (Self::Untrue, "checkpoints that did not lead to the committed state, and were given up"),
         (Self::Trusted, "restores from a checkpoint and what came behind it"),
+        (Self::Behind, "times that the next format was refused since an owner does not read it"),
+        (Self::TooOld, "instances of the program before that ended since the next format was begun"),
+        (Self::Rolled, "instances that came again as another program, the newer one or the one before"),
     ];
 }
 
@@ -85,6 +91,8 @@ pub struct Met {
     pub backlogs: u64,
     /// Lists that were taken to their ends.
     pub lists: u64,
+    /// Pages of the format before that were renewed.
+    pub renewed: u64,
 }
 
 impl Met {
@@ -113,6 +121,7 @@ impl Met {
         self.drained += other.drained;
         self.backlogs += other.backlogs;
         self.lists += other.lists;
+        self.renewed += other.renewed;
     }
 
     /// Everything with its count.
@@ -123,6 +132,7 @@ impl Met {
             (self.drained, "users who drained"),
             (self.backlogs, "times that several records were unread when something was due"),
             (self.lists, "audience lists taken to their ends"),
+            (self.renewed, "users' records of the format before that were renewed"),
         ];
         faults.chain(others).chain(self.checked.iter().copied().zip(INVARIANTS))
     }

@@ -22,6 +22,7 @@ use wayfarer_reference::workload::{Dice, MIDNIGHT, Step, Story, What};
 use wayfarer_reference::{Command, World};
 
 use super::befall::Cluster;
+use super::formats;
 use super::journal::Mutation;
 use super::met::{Fault, Met};
 use super::oracle::{self, Compared, same_answer};
@@ -68,6 +69,8 @@ pub(crate) struct Simulation {
     pub(crate) openings: BTreeSet<Timestamp>,
     /// What shards were granted of each limited journey.
     pub(crate) granted: BTreeMap<String, Vec<u64>>,
+    /// At which step the next format is asked for.
+    pub(crate) asks_format: usize,
 }
 
 /// Runs a story; `tells` what happens if wanted.
@@ -102,6 +105,7 @@ fn run(story: &Story, mutation: Option<Mutation>, tells: bool) -> Result<Ran, (S
         lists: BTreeMap::new(),
         openings: BTreeSet::new(),
         granted: BTreeMap::new(),
+        asks_format: formats::asked_at(story),
     };
     let done = simulation.all(story);
     let told = simulation.cluster.told.take().unwrap_or_default();
@@ -137,7 +141,10 @@ impl Simulation {
             let verb = if journey.dialect == "antsomi" { "activate" } else { "publish" };
             self.act(self.clock, &Command::new(&journey.id, verb))?;
         }
-        for step in &story.steps {
+        for (number, step) in story.steps.iter().enumerate() {
+            if number == self.asks_format {
+                self.next_format(step.at)?;
+            }
             if let Some(told) = &mut self.cluster.told {
                 told.push(step.to_string());
             }
