@@ -4,7 +4,8 @@
 //! - [`deployment`]: topics, group, and what is read of them. [`instance`]: one process.
 //! - [`traffic`]: events by Kafka and by HTTP. [`operator`]: verbs, and where every topic ended around each.
 //!   [`operators`]: two at once.
-//! - [`storm`]: who is killed when. [`steps`]: at which step of a commit. [`brokers`]: brokers that are.
+//! - [`storm`]: who is killed when. [`steps`]: at which step of a commit. [`brokers`]: brokers that are. [`upgrade`]:
+//!   who is replaced by another program.
 //! - [`judge`]: what must be there. [`replays`]: that it is decided again as it was.
 
 mod brokers;
@@ -17,6 +18,7 @@ pub mod replays;
 mod steps;
 mod storm;
 mod traffic;
+mod upgrade;
 
 pub use judge::verified;
 

@@ -1,5 +1,6 @@
 //! One deployment of the binary: its topics, its group, and what a bystander with a Kafka client sees of it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use wayfarer::cli::exit;
 use wayfarer::journal::kafka::client::{Consumer, Edge, Isolation, Messages, Partition};
+use wayfarer::worker::formats;
 use wayfarer_load::topics::OWN;
 
 use super::instance::Instance;
@@ -33,6 +35,8 @@ pub struct Deployment {
     watcher: Mutex<Consumer>,
     /// Whether its instances keep checkpoints, each in a directory of its own.
     keeps: bool,
+    /// The instances that are of the program before.
+    old: Mutex<BTreeSet<String>>,
 }
 
 /// A record of a topic.
@@ -68,6 +72,7 @@ impl Deployment {
             lives: AtomicU32::new(0),
             watcher: Mutex::new(watcher),
             keeps: false,
+            old: Mutex::default(),
         };
         new.apply();
         new
@@ -77,6 +82,12 @@ impl Deployment {
     pub fn with_checkpoints(mut self, keeps: bool) -> Self {
         self.keeps = keeps;
         self
+    }
+
+    /// From its next start on an instance is of the program before, which reads the first format only; or of this one.
+    pub fn take_for_old(&self, instance: &str, is_old: bool) {
+        let mut old = self.old.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = if is_old { old.insert(instance.to_owned()) } else { old.remove(instance) };
     }
 
     /// The binary with the settings of an instance.
@@ -100,6 +111,9 @@ impl Deployment {
         // Values may name the deployment's topics.
         let value = |value: &String| value.replace("{prefix}", &self.prefix);
         command.envs(self.own.iter().map(|(key, it)| (format!("WAYFARER_{key}"), value(it))));
+        if self.old.lock().unwrap_or_else(PoisonError::into_inner).contains(instance) {
+            command.env(formats::VARIABLE, "1");
+        }
         if self.keeps {
             command
                 .env("WAYFARER_KAFKA__CHECKPOINTS", self.root.path().join(format!("{instance}-checkpoints")));
@@ -202,6 +216,17 @@ impl Deployment {
             let (edge, limit) = (Edge::Latest, Duration::from_secs(10));
             self.watcher().offsets(&partitions, edge, isolation, limit).ok()
         })
+    }
+
+    /// How the marks of the shards begin: with the format in which each was written last.
+    pub fn marks(&self) -> BTreeSet<String> {
+        let partitions = self.partitions("events");
+        let committed = until("the broker says what is committed", || {
+            self.watcher().committed(&partitions, Duration::from_secs(5)).ok()
+        });
+        let texts =
+            committed.into_iter().flatten().map(|it| String::from_utf8_lossy(&it.metadata).into_owned());
+        texts.map(|text| text.split(' ').next().unwrap_or_default().to_owned()).collect()
     }
 
     /// What the group has committed: up to where the events are decided, and by whom.

@@ -63,6 +63,11 @@ impl Instance {
         stopped.expect("it is our child").is_some()
     }
 
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
     /// SIGTERM, after which it ends with 0.
     pub fn end(self) {
         self.end_with(&[exit::OK]);
