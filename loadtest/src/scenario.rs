@@ -156,6 +156,8 @@ pub struct Saturation {
 pub struct Fill {
     /// So many users sign up: each one event, `Signed Up`.
     pub users: u64,
+    /// Evenly over so long, so that their waits end so far apart as well; 0s is as fast as they go in.
+    pub over: Interval,
     /// What the operator does before that.
     pub before: Vec<Act>,
 }

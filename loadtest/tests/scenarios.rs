@@ -3,7 +3,8 @@
 #![allow(missing_docs, reason = "tests")]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use wayfarer::journey::source;
 use wayfarer_broker::Broker;
@@ -375,13 +376,57 @@ fn a_list_is_taken_beside_live_traffic_each_row_once() {
     assert!(page.contains("list of 3000 rows for audience: uploaded in "));
 }
 
+/// `SMALL` whose second phase has two hours, and something else in it.
+fn two_hours(directory: &Path, from: &str, to: &str) -> PathBuf {
+    let file = directory.join("small.toml");
+    let text = SMALL.replace("\"4s\"", "\"2h\"").replacen(from, to, 1).replace("SCENARIOS", SCENARIOS);
+    std::fs::write(&file, text).expect("it can be written");
+    file
+}
+
+#[test]
+fn a_verb_that_is_refused_ends_the_run_at_once_and_leaves_no_report() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let out = directory.path().join("out");
+    let file = two_hours(directory.path(), "\"freeze\"", "\"publish\"");
+    let (broker, program) = (Broker::shared().expect("a broker"), wayfarer());
+    let more = ["--brokers", broker, "--program", text(&program)];
+    let said = refused(text(&file), &more, &out);
+    assert!(said.contains("publish viewed was refused with "), "{said}");
+}
+
+#[test]
+fn an_instance_that_ends_by_itself_ends_the_run_and_leaves_no_report() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let out = directory.path().join("out");
+    let file = two_hours(directory.path(), "for = \"2s\"", "for = \"2h\"");
+    let (broker, program) = (Broker::shared().expect("a broker"), wayfarer());
+    let mut command = Command::new(LOAD);
+    command.args(["run", text(&file), "--brokers", broker, "--program", text(&program), "--out", text(&out)]);
+    let ran = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    let until = Instant::now() + Duration::from_secs(60);
+    let is_measured = || out.join("small.hlog.part").metadata().is_ok_and(|file| file.len() > 0);
+    while !is_measured() {
+        assert!(Instant::now() < until, "nothing is measured");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // It has one child: the instance.
+    let children =
+        std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", ran.id())).unwrap_or_default();
+    let child = children.split_whitespace().next().expect("it has a child");
+    let killed = Command::new("kill").args(["-9", child]).status().expect("there is a kill");
+    assert!(killed.success());
+    let ended = ran.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.starts_with("wayfarer-load: instance 0: it ended by itself: "), "{said}");
+    assert!(ended.status.code() == Some(1) && !out.join("small.json").exists());
+}
+
 /// The log of intervals finds no room: the limit is that of a file's size, which a shell sets for those it starts.
 #[test]
 fn a_watcher_that_fails_ends_the_run_with_its_sentence_and_leaves_no_report() {
     let directory = tempfile::tempdir().expect("a directory");
-    let (file, out) = (directory.path().join("small.toml"), directory.path().join("out"));
-    let hours = SMALL.replace("\"4s\"", "\"2h\"").replace("SCENARIOS", SCENARIOS);
-    std::fs::write(&file, hours).expect("it can be written");
+    let (file, out) = (two_hours(directory.path(), "", ""), directory.path().join("out"));
     let (broker, program) = (Broker::shared().expect("a broker"), wayfarer());
     let mut command = Command::new("sh");
     // What may not become longer than 8 blocks of 512 bytes is refused, rather than the end of the process.

@@ -60,6 +60,8 @@ pub struct Saturated {
     pub by_system: bool,
     /// The system's own time on processors for an event, in nanoseconds; 0 if it was given.
     pub cpu_ns: f64,
+    /// The brokers', if it is known.
+    pub broker_cpu_ns: Option<f64>,
 }
 
 /// What came out of a phase.

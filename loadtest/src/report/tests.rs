@@ -77,7 +77,13 @@ fn fixture(factor: u64) -> Report {
         version: "wayfarer 0.1.0".to_owned(),
         machine: Machine { cores: 2, system: "Linux".to_owned() },
         began: 0,
-        saturation: Some(Saturated { rate: 9_000.0, measured: true, by_system: true, cpu_ns: 1_234.0 }),
+        saturation: Some(Saturated {
+            rate: 9_000.0,
+            measured: true,
+            by_system: true,
+            cpu_ns: 1_234.0,
+            broker_cpu_ns: Some(600.0),
+        }),
         phases: vec![
             PhaseResult { latencies: vec![latency(10)], cpu_ns: 80.0, ..phase("calm") },
             PhaseResult {
@@ -107,7 +113,7 @@ fn fixture(factor: u64) -> Report {
 fn the_text_has_the_figures_and_the_ratio_to_the_phase_it_is_compared_with() {
     let text = text::text(&fixture(2));
     for part in [
-        "saturation: 9000 events/s, measured",
+        "saturation: 9000 events/s, measured, with the generator beside it; 1234 ns of its own CPU an event, the brokers' 600 ns",
         "p99 of storm over that of calm: 2.00",
         "antsomi: 1 verbs, answered after 130.0 ms (p50)",
         "0 starts under a shut gate after an answer, 40 in the seconds before the questions",

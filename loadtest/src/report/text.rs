@@ -25,17 +25,15 @@ pub fn text(report: &Report) -> String {
         line(&mut out, format_args!("\nnote: {remark}"));
     }
     if let Some(saturated) = &report.saturation {
+        let brokers =
+            saturated.broker_cpu_ns.map_or_else(|| "unknown".to_owned(), |ns| format!("{ns:.0} ns"));
+        let cost = format!("{:.0} ns of its own CPU an event, the brokers' {brokers}", saturated.cpu_ns);
         let how = match (saturated.measured, saturated.by_system) {
             (false, _) => "given".to_owned(),
-            (true, true) => format!(
-                "measured, with the generator beside it; {:.0} ns of its own CPU an event",
-                saturated.cpu_ns
-            ),
-            (true, false) => format!(
-                "measured; the generator beside it was the limit, so the system takes more; {:.0} ns of its own CPU an \
-                 event",
-                saturated.cpu_ns
-            ),
+            (true, true) => format!("measured, with the generator beside it; {cost}"),
+            (true, false) => {
+                format!("measured; the generator beside it was the limit, so the system takes more; {cost}")
+            }
         };
         line(&mut out, format_args!("\nsaturation: {:.0} events/s, {how}", saturated.rate));
     }

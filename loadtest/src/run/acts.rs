@@ -1,6 +1,6 @@
 //! What the operator does while events flow: each at its time, over HTTP, and what was answered when.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::system::System;
@@ -91,12 +91,23 @@ pub fn perform(
     (clock, stop): (&Clock, &AtomicBool),
     (from, to): (i64, i64),
 ) -> Result<Done> {
+    // A load that is not operated as was asked for is not what was asked for: the others need not wait for their times.
+    let ends = |_: &Error| stop.store(true, Ordering::Relaxed);
     let all = std::thread::scope(|scope| {
-        let act = |act| scope.spawn(move || one((system, journeys), act, (clock, stop), (from, to)));
+        let act = |act| {
+            let one = move || one((system, journeys), act, (clock, stop), (from, to));
+            scope.spawn(move || one().inspect_err(ends))
+        };
         let threads: Vec<_> = acts.iter().map(act).collect();
         let panicked = |_| Error("the operator's thread panicked".to_owned());
-        threads.into_iter().map(|thread| thread.join().map_err(panicked)?).collect::<Result<Vec<_>>>()
-    })?;
+        let joined = threads.into_iter().map(|thread| thread.join().map_err(panicked)?);
+        joined.collect::<Vec<Result<Done>>>()
+    });
+    // Whoever was only told to stop does not say why.
+    let (told, mut others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|one| one.as_ref().is_err_and(|error| error.0 == UNWATCHED));
+    others.extend(told);
+    let all = others.into_iter().collect::<Result<Vec<_>>>()?;
     let mut done = Done::default();
     for some in all {
         done.flips.extend(some.flips);
@@ -118,7 +129,7 @@ fn one(
     done.overdue = in_turns(act, (clock, stop), (from, to), |turn, due| {
         if let Some(instance) = act.restart.or(act.kill) {
             let (at, killed) = (clock.now(), act.kill.is_some());
-            let took = system.restart(instance, !killed)?;
+            let took = system.restart(instance, !killed, stop)?;
             done.restarts.push(Restart { instance, killed, at, ready_ms: took.as_secs_f64() * 1e3 });
             return Ok(());
         }
@@ -229,7 +240,7 @@ mod tests {
             (from, from + 4 * six_hours as i64 * 1_000),
             |turn, due| {
                 turns.push((turn, due));
-                stop.store(true, std::sync::atomic::Ordering::Relaxed);
+                stop.store(true, Ordering::Relaxed);
                 Ok(())
             },
         );

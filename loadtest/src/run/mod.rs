@@ -219,7 +219,7 @@ impl Ran<'_> {
         report.samples = sampler.samples();
         report.remarks.extend(unknown);
         let (system, partitions) = (&self.sides.own.system, self.scenario.system.partitions);
-        if !report.flips.is_empty() {
+        if report.flips.iter().any(|flip| !flip.shut.is_empty()) {
             let starts = Starts::read(self.topics, system, partitions, &report.flips)?;
             starts.judge(&mut report.flips);
         }
@@ -247,7 +247,8 @@ impl Ran<'_> {
         let saturation = match &self.scenario.saturation {
             None => None,
             Some(asked) if asked.given > 0.0 => {
-                Some(Saturated { rate: asked.given, measured: false, by_system: true, cpu_ns: 0.0 })
+                let rate = asked.given;
+                Some(Saturated { rate, measured: false, by_system: true, cpu_ns: 0.0, broker_cpu_ns: None })
             }
             Some(asked) => Some(stand.saturate(asked.measure)?),
         };

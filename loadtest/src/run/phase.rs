@@ -152,14 +152,18 @@ impl Stand<'_> {
             return Ok(());
         }
         self.sampler.announce(what, users);
-        self.put(users, Deed::SignUp)?;
+        self.put(users, deployed.asked.fill.over, Deed::SignUp)?;
         self.settle()
     }
 
-    /// Lets so many users do something once each, as fast as it goes in.
-    fn put(&self, users: u64, deed: Deed) -> Result<()> {
+    /// Lets so many users do something once each, evenly over so long.
+    fn put(&self, users: u64, over: Interval, deed: Deed) -> Result<()> {
         let (mut sink, mut line) = (self.topic(POURED)?, Vec::with_capacity(512));
+        let (from, stop) = (self.clock.now(), &self.sampler.progress.stop);
         for user in 0..users {
+            if over.0 > 0 && !self.clock.wait_unless(from + evenly(user, users, over), stop) {
+                break;
+            }
             if user.is_multiple_of(LOOK_AFTER) {
                 self.sampler.progress.events.store(user, Ordering::Relaxed);
                 self.watched()?;
@@ -185,7 +189,7 @@ impl Stand<'_> {
         bare.start(self.topics, &self.sides.own, done)?;
         self.sampler.turn_to(On::Bare);
         self.sampler.announce("the bare loop", TRIED);
-        self.put(TRIED, Deed::View)?;
+        self.put(TRIED, Interval(0), Deed::View)?;
         self.settle()
     }
 
@@ -294,6 +298,12 @@ impl Stand<'_> {
     }
 }
 
+/// When one of so many comes, in microseconds from the first one on.
+fn evenly(number: u64, of: u64, over: Interval) -> i64 {
+    let at = u128::from(over.0) * 1_000 * u128::from(number) / u128::from(of.max(1));
+    i64::try_from(at).unwrap_or(i64::MAX)
+}
+
 /// Waits until a count has stayed the same for so long; at most for the second time.
 fn no_longer_grows(count: impl Fn() -> u64, (quiet, most): (Duration, Duration)) -> Result<()> {
     let (began, mut moved, mut last) = (Instant::now(), Instant::now(), count());
@@ -355,7 +365,9 @@ fn saturated(
         )));
     }
     let cpu_ns = last.cpu_ns.saturating_sub(first.cpu_ns) as f64 / events;
-    Ok(Saturated { rate: first.rate_to(last), measured: true, by_system, cpu_ns })
+    let brokers = first.broker_cpu_ns.zip(last.broker_cpu_ns);
+    let broker_cpu_ns = brokers.map(|(first, last)| last.saturating_sub(first) as f64 / events);
+    Ok(Saturated { rate: first.rate_to(last), measured: true, by_system, cpu_ns, broker_cpu_ns })
 }
 
 #[cfg(test)]
@@ -389,7 +401,16 @@ mod tests {
         ];
         let found = saturated(&samples, 50, (100, 100.0), false).expect("it was seen");
         assert_eq!((found.rate, found.cpu_ns, found.by_system), (19.0, 1.0, false));
+        assert_eq!(found.broker_cpu_ns, Some(3.0));
         saturated(&samples[..2], 50, (100, 100.0), false).expect_err("it was too fast to be seen");
+    }
+
+    #[test]
+    fn users_sign_up_evenly_and_the_last_one_before_the_end() {
+        let hour = Interval(3_600_000);
+        let at = |number| evenly(number, 10_000_000, hour);
+        assert_eq!([0, 1, 5_000_000, 9_999_999].map(at), [0, 360, 1_800_000_000, 3_599_999_640]);
+        assert_eq!(evenly(5, 10, Interval(0)), 0);
     }
 
     #[test]

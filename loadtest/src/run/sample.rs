@@ -158,11 +158,12 @@ impl<'a> Sampler<'a> {
     /// Looks until it is to stop, and writes each interval of the latencies to the log.
     ///
     /// # Errors
-    /// The brokers do not answer, or the log cannot be written.
+    /// The brokers do not answer, one who takes part has ended by itself, or the log cannot be written.
     pub fn watch(&self, log: &mut IntervalLog<BufWriter<File>>) -> Result<()> {
         let mut from = self.clock.now();
         while !self.stop.load(Ordering::Relaxed) {
             std::thread::sleep(LOOK_EVERY);
+            self.sides.iter().try_for_each(|watched| watched.side.is_alive())?;
             let mut sample = self.look()?;
             let interval = self.latencies.interval();
             let length = Duration::from_micros((sample.at - from).max(0) as u64);

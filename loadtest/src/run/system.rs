@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use ureq::Agent;
 use wayfarer::metrics::names;
 use wayfarer::metrics::read::Scrape;
 
+use super::acts::UNWATCHED;
 use super::list::{ROW, Rows};
 use super::side::Side;
 use crate::error::{Error, Result, cannot};
@@ -22,6 +24,8 @@ use crate::topics::{OWN, Topics};
 
 /// How long it may take to be ready, with all journeys live.
 const READY: Duration = Duration::from_secs(120);
+/// How long it may take until all are ready again after an end; ten million users are read back meanwhile.
+const READY_AGAIN: Duration = Duration::from_secs(600);
 /// How often is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long an operator's verb may take to be answered.
@@ -250,8 +254,8 @@ impl System {
     /// Ends an instance (kills it, if it is not asked to end) and starts it again; how long until all are ready.
     ///
     /// # Errors
-    /// It does not end, or does not start.
-    pub fn restart(&self, number: u16, asked: bool) -> Result<Duration> {
+    /// It does not end, does not start, or the run is to stop.
+    pub fn restart(&self, number: u16, asked: bool, stop: &AtomicBool) -> Result<Duration> {
         let (instance, began) = (&self.instances[usize::from(number)], Instant::now());
         let process = locked(&instance.process).take();
         match process {
@@ -261,10 +265,13 @@ impl System {
         }
         self.launch(instance)?;
         while !self.is_ready() {
-            if began.elapsed() > READY {
+            if stop.load(Ordering::Relaxed) {
+                return Err(Error(UNWATCHED.to_owned()));
+            }
+            if began.elapsed() > READY_AGAIN {
                 return Err(Error(format!(
                     "instance {number} is not ready {} s after its end",
-                    READY.as_secs()
+                    READY_AGAIN.as_secs()
                 )));
             }
             locked(&instance.process).as_mut().map_or(Ok(()), Measured::is_alive)?;
