@@ -168,8 +168,8 @@ pub struct Fill {
 pub struct Phase {
     /// Its name: letters, digits and `-`.
     pub name: String,
-    /// For how long it counts.
-    #[serde(rename = "for")]
+    /// For how long it counts; needed unless events are poured in.
+    #[serde(rename = "for", default)]
     pub length: Interval,
     /// For how long it runs before.
     #[serde(default)]
@@ -180,6 +180,9 @@ pub struct Phase {
     /// How many events a second, otherwise.
     #[serde(default)]
     pub load: Option<Profile>,
+    /// So many events as fast as they go in, instead of a rate for a time: what that costs, and no latencies.
+    #[serde(default)]
+    pub pour: Option<u64>,
     /// Who has the load: `wayfarer`, the second deployment (`beside`), or the bare Kafka loop (`bare`), which reads and
     /// parses every event, writes as many records of the same size as Wayfarer has until then, sends at once where a
     /// journey does to everybody, and decides nothing.

@@ -261,6 +261,41 @@ load = { rate = 1200 }
 against = "large"
 "#;
 
+/// Two deployments into which as much is poured as goes in.
+const POURED: &str = r#"
+name = "poured"
+about = "Own CPU of one over that of another."
+system = { partitions = 4, workers = 1 }
+events = { users = 300 }
+
+[[journey]]
+file = "SCENARIOS/journeys/thanks.toml"
+[beside]
+system = { partitions = 4, workers = 1 }
+[[beside.journey]]
+file = "SCENARIOS/journeys/thanks.toml"
+
+[[phase]]
+name = "small"
+on = "beside"
+pour = 40000
+[[phase]]
+name = "large"
+pour = 40000
+against = "small"
+"#;
+
+#[test]
+fn where_events_are_poured_in_own_cpu_an_event_is_compared() {
+    let (report, page) = ran(POURED, "poured");
+    for phase in &report.phases {
+        assert!(phase.poured && phase.latencies.is_empty() && phase.events == 40_000);
+        assert!(phase.cpu_ns > 0.0 && phase.throughput > 0.0 && phase.lag_max > 0, "{phase:?}");
+    }
+    assert!(report.phases[1].cpu_ratio.is_some_and(|ratio| ratio > 0.0));
+    assert!(page.contains("own CPU an event of large over that of small: "));
+}
+
 /// A scenario in its own directory, run on the shared broker; its report.
 fn ran(scenario: &str, name: &str) -> (Report, String) {
     let directory = tempfile::tempdir().expect("a directory");

@@ -3,7 +3,7 @@
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-use crate::scenario::{On, Scenario};
+use crate::scenario::{On, Phase, Scenario};
 
 /// The number of this form; another one is not read.
 pub const FORM: u32 = 3;
@@ -73,7 +73,10 @@ pub struct PhaseResult {
     pub on: On,
     /// The phase that it is compared with.
     pub against: Option<String>,
-    /// Events a second that were asked for, on average, warming included.
+    /// Whether events were poured in, without a schedule: then there are no latencies.
+    pub poured: bool,
+    /// Events a second that were asked for, on average, warming included; of those that are poured in, those that were
+    /// committed.
     pub rate: f64,
     /// When it counts, in microseconds since 1970.
     pub from: i64,
@@ -101,6 +104,33 @@ pub struct PhaseResult {
     pub p99_ratio: Option<f64>,
     /// Its own CPU an event over that of the phase that it is compared with.
     pub cpu_ratio: Option<f64>,
+}
+
+impl PhaseResult {
+    /// Of a phase that counts from then until then; nothing is known of it yet.
+    #[must_use]
+    pub fn of(phase: &Phase, (from, to): (i64, i64)) -> Self {
+        Self {
+            name: phase.name.clone(),
+            on: phase.on,
+            against: phase.against.clone(),
+            poured: phase.pour.is_some(),
+            rate: 0.0,
+            from,
+            to,
+            events: 0,
+            late_share: 0.0,
+            late_max_ms: 0.0,
+            latencies: Vec::new(),
+            throughput: 0.0,
+            cpu_ns: 0.0,
+            broker_cpu_ns: None,
+            lag_max: 0,
+            memory: [0; 3],
+            p99_ratio: None,
+            cpu_ratio: None,
+        }
+    }
 }
 
 /// How long something took.

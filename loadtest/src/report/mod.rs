@@ -182,7 +182,8 @@ impl Report {
     pub fn judge(&mut self) {
         for number in 0..self.phases.len() {
             let name = self.phases[number].name.clone();
-            if self.phases[number].latencies.is_empty() && !self.is_void(&name) {
+            let poured = self.phases[number].poured;
+            if self.phases[number].latencies.is_empty() && !poured && !self.is_void(&name) {
                 self.void.push(format!("{name}: not one send was seen that began in it"));
             }
             let Some(against) = self.phases[number].against.clone() else { continue };
@@ -190,8 +191,9 @@ impl Report {
             let ratio = other.and_then(|other| self.phases[number].p99_over(other));
             let cpu = other.and_then(|other| self.phases[number].cpu_over(other));
             (self.phases[number].p99_ratio, self.phases[number].cpu_ratio) = (ratio, cpu);
-            if ratio.is_none() && !self.is_void(&name) {
-                self.void.push(format!("{name}: its p99 cannot be compared with that of {against}"));
+            let (compared, what) = if poured { (cpu, "own CPU an event") } else { (ratio, "p99") };
+            if compared.is_none() && !self.is_void(&name) {
+                self.void.push(format!("{name}: its {what} cannot be compared with that of {against}"));
             }
         }
         for list in self.lists.iter().filter(|list| !list.is_whole()) {

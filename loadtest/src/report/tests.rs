@@ -13,6 +13,7 @@ pub fn phase(name: &str) -> PhaseResult {
         name: name.to_owned(),
         on: On::Wayfarer,
         against: None,
+        poured: false,
         rate: 1_000.0,
         from: 1_000_000,
         to: 5_000_000,
@@ -215,6 +216,21 @@ fn a_phase_in_which_no_send_was_seen_is_no_result() {
     report.phases[1].latencies.clear();
     report.judge();
     assert_eq!(report.void, ["storm: not one send was seen that began in it"]);
+}
+
+#[test]
+fn what_is_poured_in_has_no_latencies_and_is_compared_by_its_cpu() {
+    let mut report = fixture(1);
+    for phase in &mut report.phases {
+        phase.latencies.clear();
+        phase.poured = true;
+    }
+    report.judge();
+    assert_eq!((&*report.void, report.phases[1].cpu_ratio), (&[][..], Some(1.25)));
+    assert!(text::text(&report).contains("poured in"));
+    report.phases[0].cpu_ns = 0.0;
+    report.judge();
+    assert_eq!(report.void, ["storm: its own CPU an event cannot be compared with that of calm"]);
 }
 
 #[test]

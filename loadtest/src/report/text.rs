@@ -142,7 +142,10 @@ fn phases(phases: &[PhaseResult]) -> Vec<Vec<String>> {
             phase.memory.map(|bytes| (bytes >> 20).to_string()).join(" "),
         ];
         if phase.latencies.is_empty() {
-            rows.push([of_phase.clone(), vec!["no latencies".to_owned()]].concat());
+            rows.push(
+                [of_phase.clone(), vec![if phase.poured { "poured in" } else { "no latencies" }.to_owned()]]
+                    .concat(),
+            );
         }
         for (number, latency) in phase.latencies.iter().enumerate() {
             let first = if number == 0 { of_phase.clone() } else { vec![String::new(); 8] };

@@ -107,8 +107,13 @@ impl Stand<'_> {
     /// The system gets nowhere, or was too fast to be seen.
     pub fn saturate(&self, count: u64) -> Result<Saturated> {
         let shoppers = Shoppers { seed: self.scenario.events.seed ^ 0x5a70, ..self.scenario.events.clone() };
-        let (mut shop, mut sink) = (Shop::new(&shoppers), self.topic(POURED)?);
-        self.sampler.announce("saturation", count);
+        self.pour("saturation", &shoppers, count, true)
+    }
+
+    /// Pours events into whoever has the load; what counts ends with the pouring, or goes on until all are committed.
+    fn pour(&self, what: &str, shoppers: &Shoppers, count: u64, beside: bool) -> Result<Saturated> {
+        let (mut shop, mut sink) = (Shop::new(shoppers), self.topic(POURED)?);
+        self.sampler.announce(what, count);
         self.sampler.progress.events.store(0, Ordering::Relaxed);
         let (before, _) = self.sampler.position()?;
         let from = self.clock.now();
@@ -116,7 +121,7 @@ impl Stand<'_> {
         sink.close()?;
         let (done, lag) = self.sampler.position()?;
         let by_system = lag as f64 >= BEHIND * count as f64;
-        let at_end = if by_system { (done - before) as f64 } else { count as f64 };
+        let at_end = if by_system && beside { (done - before) as f64 } else { count as f64 };
         self.settle()?;
         let samples = self.sampler.samples();
         let mine: Vec<_> = samples.into_iter().filter(|sample| sample.at >= from).collect();
@@ -231,15 +236,41 @@ impl Stand<'_> {
             self.ready_bare()?;
         }
         self.sampler.turn_to(phase.on);
+        let shoppers = self.sides.deployed(phase.on).asked.events;
+        let seed = shoppers.seed.wrapping_add(number as u64 + 1);
+        let shoppers = Shoppers { seed, ..shoppers.clone() };
+        match phase.pour {
+            Some(count) => Ok((self.poured(phase, &shoppers, count)?, Done::default(), Kept::new())),
+            None => self.scheduled(phase, &shoppers, most),
+        }
+    }
+
+    /// A phase of as many events as go in: no latencies, which would be those of a queue.
+    fn poured(&self, phase: &Phase, shoppers: &Shoppers, count: u64) -> Result<PhaseResult> {
+        let from = self.clock.now();
+        let Saturated { rate, cpu_ns, broker_cpu_ns, .. } = self.pour(&phase.name, shoppers, count, false)?;
+        let mut result = PhaseResult::of(phase, (from, self.clock.now()));
+        seen(&mut result, &self.sampler.samples());
+        (result.events, result.rate) = (count, rate);
+        // Over the steady stretch, which has neither the beginning nor the end.
+        (result.throughput, result.cpu_ns, result.broker_cpu_ns) = (rate, cpu_ns, broker_cpu_ns);
+        Ok(result)
+    }
+
+    /// A phase with a schedule.
+    fn scheduled(
+        &self,
+        phase: &Phase,
+        shoppers: &Shoppers,
+        most: Option<f64>,
+    ) -> Result<(PhaseResult, Done, Kept)> {
         let deployed = self.sides.deployed(phase.on);
         let constant = || {
             Profile::constant(phase.of_saturation.zip(most).map_or(1.0, |(part, most)| most * part / 100.0))
         };
         let profile = phase.load.clone().unwrap_or_else(constant);
         let (warm, all) = (phase.warm.0 as i64 * 1_000, Interval(phase.warm.0 + phase.length.0));
-        let shoppers = deployed.asked.events;
-        let seed = shoppers.seed.wrapping_add(number as u64 + 1);
-        let mut shop = Shop::new(&Shoppers { seed, ..shoppers.clone() });
+        let mut shop = Shop::new(shoppers);
         let mut sink: Box<dyn Sink> = match self.scenario.sink {
             SinkKind::Kafka => Box::new(self.topic(SCHEDULED)?),
             SinkKind::Http => Box::new(Server::open(deployed.system.url(), HTTP.0, HTTP.1)?),
@@ -275,23 +306,12 @@ impl Stand<'_> {
         let latencies = stages.filter_map(|stage| Latency::of(stage.name(), &window.stages[*stage as usize]));
         let samples = self.sampler.samples();
         let mut result = PhaseResult {
-            name: phase.name.clone(),
-            on: phase.on,
-            against: phase.against.clone(),
             rate: events as f64 * 1e3 / all.0 as f64,
-            from,
-            to,
             events: kept.events,
             late_share: kept.late_share(keeping),
             late_max_ms: kept.lateness.max() as f64 / 1e3,
             latencies: latencies.collect(),
-            throughput: 0.0,
-            cpu_ns: 0.0,
-            lag_max: 0,
-            broker_cpu_ns: None,
-            memory: [0; 3],
-            p99_ratio: None,
-            cpu_ratio: None,
+            ..PhaseResult::of(phase, (from, to))
         };
         seen(&mut result, &samples);
         Ok((result, done, kept))
@@ -360,8 +380,8 @@ fn saturated(
     let events = done(last) - done(first);
     if events * 4.0 < to {
         return Err(Error(format!(
-            "only {events:.0} of {count} poured events were committed between two looks: [saturation] measure has to \
-             be larger"
+            "only {:.0} of {count} poured events were committed between two looks: pour in more events",
+            events.max(0.0)
         )));
     }
     let cpu_ns = last.cpu_ns.saturating_sub(first.cpu_ns) as f64 / events;

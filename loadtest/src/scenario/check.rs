@@ -74,12 +74,21 @@ impl Scenario {
     }
 
     fn phase_problem(&self, number: usize, phase: &Phase) -> Option<String> {
-        if phase.length.0 == 0 {
+        if phase.pour.is_some() {
+            let else_asked = phase.length.0 > 0 || phase.warm.0 > 0 || !phase.act.is_empty();
+            if else_asked || phase.of_saturation.is_some() || phase.load.is_some() || phase.pour == Some(0) {
+                return Some(
+                    "`pour` is some events, without `for`, `warm`, `load`, `of_saturation` and `act`"
+                        .to_owned(),
+                );
+            }
+        } else if phase.length.0 == 0 {
             return Some("for is 0s: it has to be some time".to_owned());
         }
         match (&phase.of_saturation, &phase.load) {
+            (None, None) if phase.pour.is_some() => {}
             (Some(_), Some(_)) | (None, None) => {
-                return Some("either `of_saturation` or `load` says how many events a second".to_owned());
+                return Some("`of_saturation`, `load` or `pour` says how many events a second".to_owned());
             }
             (Some(_), None) if self.saturation.is_none() => {
                 return Some("`of_saturation` needs a [saturation]".to_owned());

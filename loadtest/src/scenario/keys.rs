@@ -172,7 +172,8 @@ mod tests {
         let of = |path: &str| keys.iter().find(|key| key.path == path).unwrap_or_else(|| panic!("{path}"));
         for (path, kind, default) in [
             ("name", "text", None),
-            ("phase.N.for", "length of time, such as 90s or 1h30m", None),
+            ("phase.N.name", "text", None),
+            ("phase.N.for", "length of time, such as 90s or 1h30m", Some("\"0s\"")),
             ("phase.N.warm", "length of time, such as 90s or 1h30m", Some("\"0s\"")),
             ("phase.N.load.rate", "number", Some("1000.0")),
             ("phase.N.act.N.journeys", "list, each: text", Some("")),

@@ -143,6 +143,13 @@ mod tests {
                 "act = [{ at = \"1s\" }]\nload =",
                 "as a whole: phase \"p\": an act is `verbs` with `journeys`",
             ),
+            ("load =", "pour = 5\nload =", "as a whole: phase \"p\": `pour` is some events, without `for`, "),
+            ("for = \"5s\"\n", "", "as a whole: phase \"p\": for is 0s: it has to be some time"),
+            (
+                "load = { rate = 100 }\n",
+                "",
+                "as a whole: phase \"p\": `of_saturation`, `load` or `pour` says how many events a second",
+            ),
             (
                 "load =",
                 "act = [{ rows = 5, kill = 0 }]\nload =",
