@@ -81,13 +81,63 @@ fn every_scenario_is_right_and_its_journeys_have_no_problem() {
     assert_eq!(names, all);
 }
 
+/// What a comment of a scenario says to set, line by line.
+fn said_to_set(file: &Path) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(file).expect("it is there");
+    let lines = text.lines().filter(|line| line.starts_with('#') && line.contains("--set "));
+    let sets = |line: &str| {
+        let parts =
+            line.split("--set ").skip(1).map(|part| part.split_whitespace().next().unwrap_or_default());
+        parts.map(|part| part.trim_matches('\'').to_owned()).collect()
+    };
+    lines.map(sets).collect()
+}
+
+#[test]
+fn whatever_size_the_head_of_a_scenario_tells_to_set_can_be_set() {
+    let mut large = Vec::new();
+    for name in [
+        "bare",
+        "drain",
+        "list",
+        "many-journeys",
+        "release",
+        "restart",
+        "saturation",
+        "scale",
+        "soak",
+        "steady",
+        "timers",
+    ] {
+        let path = Path::new(SCENARIOS).join(format!("{name}.toml"));
+        let said = said_to_set(&path);
+        assert!(!said.is_empty(), "{name} says no other size");
+        for sets in &said {
+            let scenario = read::scenario(&path, sets).unwrap_or_else(|error| panic!("{error}"));
+            large.push((name, scenario.fill.users.max(scenario.rows()), scenario.fill.over.to_string()));
+        }
+    }
+    for (name, users, over) in [
+        ("drain", 10_000_000, "0s"),
+        ("list", 10_000_000, "0s"),
+        ("release", 1_000_000, "0s"),
+        ("restart", 10_000_000, "0s"),
+        ("scale", 10_000_000, "0s"),
+        ("timers", 10_000_000, "0s"),
+        ("timers", 10_000_000, "1h"),
+    ] {
+        assert!(
+            large.contains(&(name, users, over.to_owned())),
+            "{name} with {users} is missing in {large:?}"
+        );
+    }
+}
+
 /// Or else its ratio by CPU would be that of another work.
 #[test]
 fn a_thousand_journeys_and_the_one_that_they_are_compared_with_take_as_many_carts() {
     let path = Path::new(SCENARIOS).join("many-journeys.toml");
-    let file = std::fs::read_to_string(&path).expect("it is there");
-    let said = file.lines().find_map(|line| line.strip_prefix("# --set ")).expect("it says what to set");
-    let sets: Vec<String> = said.replace('\'', "").split(" --set ").map(str::to_owned).collect();
+    let sets = said_to_set(&path).remove(0);
     let taken = |sets: &[String]| -> usize {
         let scenario = read::scenario(&path, sets).unwrap_or_else(|error| panic!("{error}"));
         let published = scenario.journey[1].published(Path::new(SCENARIOS)).expect("it is right");
