@@ -340,7 +340,7 @@ fn where_events_are_poured_in_own_cpu_an_event_is_compared() {
     let (report, page) = ran(POURED, "poured");
     for phase in &report.phases {
         assert!(phase.poured && phase.latencies.is_empty() && phase.events == 40_000);
-        assert!(phase.cpu_ns > 0.0 && phase.throughput > 0.0 && phase.lag_max > 0, "{phase:?}");
+        assert!(phase.cpu_ns > 0.0 && phase.throughput > 0.0, "{phase:?}");
     }
     assert!(report.phases[1].cpu_ratio.is_some_and(|ratio| ratio > 0.0));
     assert!(page.contains("own CPU an event of large over that of small: "));

@@ -18,6 +18,8 @@ pub struct Done {
     pub restarts: Vec<Restart>,
     /// Lists that were uploaded.
     pub lists: Vec<ListTaken>,
+    /// What went otherwise than asked for, a sentence each.
+    pub remarks: Vec<String>,
     /// How many acts came only when the phase was over, since those before them took so long.
     pub overdue: usize,
 }

@@ -279,6 +279,7 @@ impl Ran<'_> {
                 let why = "since those before them were answered so late";
                 report.remarks.push(format!("{name}: {overdue} acts came only when it was over, {why}"));
             }
+            report.remarks.extend(done.remarks);
             report.flips.extend(done.flips);
             report.restarts.extend(done.restarts);
             report.lists.extend(done.lists);

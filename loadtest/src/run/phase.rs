@@ -107,11 +107,12 @@ impl Stand<'_> {
     /// The system gets nowhere, or was too fast to be seen.
     pub fn saturate(&self, count: u64) -> Result<Saturated> {
         let shoppers = Shoppers { seed: self.scenario.events.seed ^ 0x5a70, ..self.scenario.events.clone() };
-        self.pour("saturation", &shoppers, count, true)
+        self.pour("saturation", &shoppers, count, true)?
     }
 
-    /// Pours events into whoever has the load; what counts ends with the pouring, or goes on until all are committed.
-    fn pour(&self, what: &str, shoppers: &Shoppers, count: u64, beside: bool) -> Result<Saturated> {
+    /// Pours events into whoever has the load; what counts ends with the pouring, or goes on until all are committed. If
+    /// that was too short to be seen, the inner error says so.
+    fn pour(&self, what: &str, shoppers: &Shoppers, count: u64, beside: bool) -> Result<Result<Saturated>> {
         let (mut shop, mut sink) = (Shop::new(shoppers), self.topic(POURED)?);
         self.sampler.announce(what, count);
         self.sampler.progress.events.store(0, Ordering::Relaxed);
@@ -125,7 +126,7 @@ impl Stand<'_> {
         self.settle()?;
         let samples = self.sampler.samples();
         let mine: Vec<_> = samples.into_iter().filter(|sample| sample.at >= from).collect();
-        saturated(&mine, before, (count, at_end), by_system)
+        Ok(saturated(&mine, before, (count, at_end), by_system))
     }
 
     /// Lets users sign up in every deployment, in the operated one after what the operator does before that.
@@ -240,21 +241,34 @@ impl Stand<'_> {
         let seed = shoppers.seed.wrapping_add(number as u64 + 1);
         let shoppers = Shoppers { seed, ..shoppers.clone() };
         match phase.pour {
-            Some(count) => Ok((self.poured(phase, &shoppers, count)?, Done::default(), Kept::new())),
+            Some(count) => {
+                let (result, remarks) = self.poured(phase, &shoppers, count)?;
+                Ok((result, Done { remarks, ..Done::default() }, Kept::new()))
+            }
             None => self.scheduled(phase, &shoppers, most),
         }
     }
 
     /// A phase of as many events as go in: no latencies, which would be those of a queue.
-    fn poured(&self, phase: &Phase, shoppers: &Shoppers, count: u64) -> Result<PhaseResult> {
-        let from = self.clock.now();
-        let Saturated { rate, cpu_ns, broker_cpu_ns, .. } = self.pour(&phase.name, shoppers, count, false)?;
-        let mut result = PhaseResult::of(phase, (from, self.clock.now()));
-        seen(&mut result, &self.sampler.samples());
-        (result.events, result.rate) = (count, rate);
-        // Over the steady stretch, which has neither the beginning nor the end.
-        (result.throughput, result.cpu_ns, result.broker_cpu_ns) = (rate, cpu_ns, broker_cpu_ns);
-        Ok(result)
+    fn poured(&self, phase: &Phase, shoppers: &Shoppers, count: u64) -> Result<(PhaseResult, Vec<String>)> {
+        let (first, mut remarks) = (self.sampler.look()?, Vec::new());
+        let steady = self.pour(&phase.name, shoppers, count, false);
+        let last = self.sampler.look()?;
+        let mut result = PhaseResult::of(phase, (first.at, last.at));
+        seen(&mut result, &[&[first], &*self.sampler.samples(), &[last]].concat());
+        (result.events, result.rate) = (count, result.throughput);
+        match steady? {
+            // Over the steady stretch, which has neither the beginning nor the end.
+            Ok(Saturated { rate, cpu_ns, broker_cpu_ns, .. }) => {
+                (result.throughput, result.cpu_ns, result.broker_cpu_ns) = (rate, cpu_ns, broker_cpu_ns);
+                result.rate = rate;
+            }
+            Err(why) => {
+                let name = &phase.name;
+                remarks.push(format!("{name}: {why}; its figures are of the beginning and the end, too"));
+            }
+        }
+        Ok((result, remarks))
     }
 
     /// A phase with a schedule.
