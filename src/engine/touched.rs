@@ -207,3 +207,72 @@ impl State {
         added
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::shard::{Setup, Shard};
+
+    fn state_from(first: u32) -> State {
+        let mut state = Shard::new(Setup::of(0, 1)).state;
+        state.interval.touched.first = first;
+        state
+    }
+
+    fn touched(state: &State) -> Vec<u32> {
+        state.interval.touched.before().map(|(user, _)| user).collect()
+    }
+
+    #[test]
+    fn a_user_is_kept_once_an_interval_also_where_the_numbers_begin_anew() {
+        for first in [0, u32::MAX - 2, u32::MAX - 1, u32::MAX] {
+            let mut state = state_from(first);
+            let [a, b, c] = ["a", "b", "c"].map(|id| state.add_user(id));
+            [a, b, a, b, c, a, c].into_iter().for_each(|user| state.touch(user));
+            assert_eq!(touched(&state), [a, b, c], "from {first} on");
+            state.keep_pages();
+            state.touch(b);
+            assert_eq!(state.interval.touched.stale, [1], "from {first} on: whose page changed again");
+            state.interval.touched.clear();
+            assert_eq!(state.interval.touched.first, first.wrapping_add(3));
+            // Numbers of the interval before mean nothing in this one.
+            [c, b, c].into_iter().for_each(|user| state.touch(user));
+            assert_eq!(touched(&state), [c, b], "after {first}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_has_come_again_is_not_taken_for_that_of_somebody_else() {
+        let mut state = state_from(7);
+        let [a, b] = ["a", "b"].map(|id| state.add_user(id));
+        state.touch(a);
+        state.interval.touched.clear();
+        // Four billion numbers later.
+        state.interval.touched.first = 7;
+        state.touch(b);
+        assert_eq!(state.users[a].touched, state.users[b].touched, "the same number");
+        state.touch(a);
+        assert_eq!(touched(&state), [b, a]);
+    }
+
+    #[test]
+    fn whoever_gets_the_place_of_another_is_kept_by_an_id_of_their_own() {
+        // An untouched user has the last of all numbers, which an entry may have too.
+        for first in [0, NONE] {
+            let mut state = state_from(first);
+            let gone = state.add_user("gone");
+            state.touch(gone);
+            state.interval.touched.clear();
+            state.users.remove(gone);
+            state.interval.touched.first = first;
+            let came = state.add_user("came");
+            assert_eq!(came, gone, "the place is another's");
+            state.touch(came);
+            state.touch(came);
+            assert_eq!(touched(&state), [came]);
+            let mut key = Vec::new();
+            state.interval.touched.entries[0].id.write_bytes_to(&state.ids, &mut key);
+            assert_eq!(key, b"came");
+        }
+    }
+}
