@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::env;
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ steps! {
     Laid = "laid",
     /// The positions are, too.
     Positioned = "positioned",
-    /// The commit is under way.
+    /// The commit is asked for and its outcome not known here: the brokers may have it or not.
     Committing = "committing",
     /// It is answered, and memory does not know it.
     Committed = "committed",
@@ -145,15 +145,29 @@ pub fn reach(step: Step) {
     }
 }
 
-/// A step begins which the call takes that comes next: another thread stands still while it lasts.
+/// A step begins which the call takes that comes next: another thread has the process stand still beside it.
+///
+/// That thread is waited for until nothing but the signal is left for it to do, and an answer takes a way to a broker
+/// and back: so the outcome of the call is not known.
 pub fn enter(step: Step) {
     if stands(step) {
-        thread::spawn(move || stand_still(step));
+        let (ready, is_ready) = mpsc::sync_channel(0);
+        thread::spawn(move || {
+            tracing::warn!(%step, "stands still");
+            // Whoever enters waits for it.
+            let _ = ready.send(());
+            raise_and_go_on(step);
+        });
+        let _ = is_ready.recv();
     }
 }
 
 fn stand_still(step: Step) {
     tracing::warn!(%step, "stands still");
+    raise_and_go_on(step);
+}
+
+fn raise_and_go_on(step: Step) {
     // It fails for no signal that there is.
     let _ = raise(SIGSTOP);
     tracing::warn!(%step, "goes on");

@@ -100,11 +100,10 @@ fn whoever_is_killed_ended_or_asleep_at_any_step_loses_nothing_and_sends_nothing
     for (what, told) in told {
         let _ = writeln!(io::stderr(), "steps: {what}: {told:?}");
         assert!(told.sends > 0 && told.entered_surely > 0, "nothing was certain: {told:?}");
-        match what {
-            "killed" => assert!(told.killed >= 2 * PLANS.len() as u64, "too few were killed: {told:?}"),
-            // Who comes again under its name in time has the shards that it had.
-            "ended" => {}
-            _ => assert!(told.moved > 0, "no partition moved: {told:?}"),
+        assert!(told.replayed > 0, "no commit was decided again: {told:?}");
+        // Who is killed or ended and comes again under its name in time has the shards that it had.
+        if ["asleep", "guests"].contains(&what) {
+            assert!(told.moved > 0, "no partition moved: {told:?}");
         }
     }
 }
