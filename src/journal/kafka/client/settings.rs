@@ -74,13 +74,15 @@ const POSITIONS: &str = "positions are committed in the transaction only";
 const CLIENT: [(&str, &str); 3] =
     [("client.id", "wayfarer"), ("socket.keepalive.enable", "true"), ("socket.nagle.disable", "true")];
 
-/// As measured: a consumer that never waits for a fetch. Memory is bounded by `queued.max.messages.kbytes`.
-const CONSUMER: [(&str, &str); 4] = [
+/// As measured: a consumer that never waits for a fetch. `queued.max.messages.kbytes` only keeps the next fetch from
+/// being sent: what one answer holds, unpacked, comes on top, so answers are small.
+const CONSUMER: [(&str, &str); 5] = [
     ("queued.min.messages", "1000000"),
     ("queued.max.messages.kbytes", "49152"),
     // The default of 1000 stops fetching for a second whenever the queue is full.
     ("fetch.queue.backoff.ms", "10"),
-    ("fetch.message.max.bytes", "4194304"),
+    ("fetch.message.max.bytes", "1048576"),
+    ("fetch.max.bytes", "8388608"),
 ];
 
 /// As measured; a commit flushes, so lingering costs no latency there.
