@@ -1,6 +1,5 @@
 //! What befalls the instances: chosen by dice, so a function of the seed.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use wayfarer::journal::memory::{FaultPlan, PollFault};
@@ -10,8 +9,9 @@ use wayfarer_reference::workload::Dice;
 use super::cluster::{INSTANCES, Late, Stage};
 use super::disk::Written;
 use super::formats;
-use super::journal::{CommitFault, Death, Mutation, Plan};
+use super::journal::{CommitFault, Death, Plan};
 use super::met::Fault;
+use super::mutation::Mutation;
 
 /// How many steps are taken under faults, at most, before the cluster is let come to rest.
 const BEFALLS_MAX: usize = 6;
@@ -24,6 +24,8 @@ const DAY_MS: i64 = 86_400_000;
 pub(crate) struct Cluster {
     pub(crate) stage: Arc<Stage>,
     pub(crate) dice: Dice,
+    /// Who hears of no command for a while, and whether of no restore either.
+    deaf: Option<(usize, bool)>,
     /// What befell, in words, if anybody wants to read it.
     pub(crate) told: Option<Vec<String>>,
 }
@@ -32,7 +34,7 @@ impl Cluster {
     pub(crate) fn new(seed: u64, shards: u16, mutation: Option<Mutation>) -> Result<Self, String> {
         let mut dice = Dice(seed ^ 0x5157_ac4e_0f0f_1234);
         let stage = Stage::new(shards, mutation, formats::programs(&mut dice))?;
-        Ok(Self { stage, dice, told: None })
+        Ok(Self { stage, dice, deaf: None, told: None })
     }
 
     pub(crate) fn tell(&mut self, what: impl FnOnce() -> String) {
@@ -49,15 +51,11 @@ impl Cluster {
     pub(crate) fn settle(&mut self, now: Timestamp) -> Result<(), String> {
         self.stage.switch.set_now(now);
         let befalls = self.dice.below(BEFALLS_MAX);
-        for _ in 0..befalls {
-            self.befall()?;
-            let place = self.dice.below(INSTANCES);
-            let late = Late { commands: self.dice.once_in(3), restores: self.dice.once_in(3) };
-            if late.commands || late.restores {
-                self.met(Fault::Late);
-            }
-            self.stage.step(place, late)?;
+        if let Some((deaf, to_restores)) = self.deaf.take() {
+            // Once more before it hears of everything.
+            self.stage.step(deaf, Late { commands: true, restores: to_restores })?;
         }
+        self.shake(befalls)?;
         self.stage.log.set_faults(FaultPlan::default());
         // Dropped without the lock: what it holds may be an end of the stage.
         let over = std::mem::take(&mut *self.stage.switch.plan());
@@ -65,6 +63,54 @@ impl Cluster {
         self.revive()?;
         self.stage.come_to_rest()?;
         self.stage.switch.met().checked(6, u64::from(befalls > 0));
+        Ok(())
+    }
+
+    /// Between two commands that are given one behind the other: some take turns under faults, and mostly one is new
+    /// to the group. It hears of no command yet, has given up what it had, and is given a shard that somebody else has
+    /// taken the last command with.
+    pub(crate) fn stir(&mut self) -> Result<(), String> {
+        if self.deaf.is_none() && !self.dice.once_in(3) {
+            let deaf = self.dice.below(INSTANCES);
+            self.deaf = Some((deaf, !self.dice.once_in(3)));
+            self.tell(|| format!("instance {deaf} hears of nothing for a while, and loses its shards"));
+            let others: Vec<_> = self.stage.awake().into_iter().filter(|(place, _)| *place != deaf).collect();
+            for shard in (0..self.stage.shards).filter(|_| !others.is_empty()) {
+                self.stage.log.assign(shard, others[usize::from(shard) % others.len()].1);
+            }
+        }
+        let befalls = self.dice.below(BEFALLS_MAX / 2);
+        self.shake(befalls)?;
+        let Some((deaf, to_restores)) = self.deaf else { return Ok(()) };
+        self.revive()?;
+        for _ in 0..2 {
+            for place in (0..INSTANCES).filter(|place| *place != deaf) {
+                self.stage.step(place, Late::default())?;
+            }
+        }
+        let shard = self.dice.below(usize::from(self.stage.shards)) as u16;
+        let member =
+            self.stage.awake().into_iter().find(|(place, _)| *place == deaf).map(|(_, member)| member);
+        if let Some(member) = member.filter(|member| self.stage.log.owner(shard) != Some(*member)) {
+            self.tell(|| format!("shard {shard} is given to instance {deaf}"));
+            self.stage.log.assign(shard, member);
+        }
+        for _ in 0..1 + self.dice.below(2) {
+            self.stage.step(deaf, Late { commands: true, restores: to_restores })?;
+        }
+        Ok(())
+    }
+
+    fn shake(&mut self, times: usize) -> Result<(), String> {
+        for _ in 0..times {
+            self.befall()?;
+            let place = self.dice.below(INSTANCES);
+            let mut late = Late { commands: self.dice.once_in(3), restores: self.dice.once_in(3) };
+            if let Some((_, to_restores)) = self.deaf.filter(|(deaf, _)| *deaf == place) {
+                late = Late { commands: true, restores: late.restores || to_restores };
+            }
+            self.stage.step(place, late)?;
+        }
         Ok(())
     }
 
@@ -95,16 +141,13 @@ impl Cluster {
                 let (place, to) = self.stage.awake()[self.dice.below(INSTANCES)];
                 self.tell(|| format!("shard {shard} is given to instance {place}"));
                 self.stage.log.assign(shard, to);
-                self.met(Fault::Moved);
             }
             // A commit that nobody refuses is no fault of who has lost the shard: not for that mutation.
             4 | 5 if broken != Some(Mutation::NoUndo) => {
                 self.freeze(true);
-                self.met(Fault::Frozen);
             }
             6 => {
                 self.freeze(false);
-                self.met(Fault::Slow);
             }
             7 => self.read_fault(),
             8 => {
@@ -120,7 +163,6 @@ impl Cluster {
                 let place = self.dice.below(INSTANCES);
                 self.tell(|| format!("the clock of instance {place} is wrong by {} h", jump / 3_600_000));
                 self.stage.look(|instances| instances[place].jump = jump);
-                self.met(Fault::Jumped);
             }
             _ => {}
         }
@@ -133,15 +175,13 @@ impl Cluster {
     }
 
     fn read_fault(&mut self) {
-        let (fault, met) = match self.dice.below(3) {
-            0 => (PollFault::Delay, Fault::Delayed),
-            1 => (PollFault::Short { max: 1 }, Fault::Short),
-            _ => (PollFault::Repeat { records: 2 }, Fault::Repeated),
+        let fault = match self.dice.below(3) {
+            0 => PollFault::Delay,
+            1 => PollFault::Short { max: 1 },
+            _ => PollFault::Repeat { records: 2 },
         };
         self.tell(|| format!("the next read: {fault:?}"));
-        self.met(met);
-        let polls = BTreeMap::from([(0, fault)]);
-        self.stage.log.set_faults(FaultPlan { polls, ..FaultPlan::default() });
+        self.stage.switch.plan().poll = Some(fault);
     }
 
     /// Checkpoints of all shards on one disk, one of them spoilt perhaps.
@@ -175,12 +215,15 @@ impl Cluster {
             if others.is_empty() {
                 return;
             }
+            let mut moved = false;
             for shard in (0..stage.shards).filter(|_| loses) {
                 let owner = stage.log.owner(shard);
                 if !others.iter().any(|(_, member)| Some(*member) == owner) {
                     stage.log.assign(shard, others[usize::from(shard) % others.len()].1);
+                    moved = true;
                 }
             }
+            stage.switch.disturb(if moved { Fault::Frozen } else { Fault::Slow });
             for _ in 0..rounds {
                 for (place, _) in &others {
                     if let Err(why) = stage.step(*place, Late::default()) {

@@ -1,17 +1,22 @@
 //! Instances over one journal, stepped one by one on one clock, and what is checked of every turn.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use wayfarer::journal::kafka::clock::Clock;
 use wayfarer::journal::memory::{Member, Memory, Rebalance};
 use wayfarer::journal::{Assignment, Log};
 use wayfarer::journey::catalog::JourneyIndex;
 use wayfarer::model::{Format, Timestamp};
+use wayfarer::worker::board::State;
 use wayfarer::worker::cycle::{Cycle, Options, Turn};
 use wayfarer::worker::desk::Step;
 use wayfarer::worker::open::Restored;
 
-use super::journal::{Mutation, SimWorker, Switch};
+use super::journal::{SimWorker, Switch};
+use super::met::Fault;
+use super::mutation::Mutation;
 
 /// How many instances there are.
 pub(crate) const INSTANCES: usize = 3;
@@ -29,12 +34,25 @@ pub(crate) struct Instance {
     /// Restored, and not handed over yet.
     restored: Vec<Restored>,
     dead: Arc<AtomicBool>,
-    /// By how many milliseconds its local clock is wrong.
+    /// By how many milliseconds its local clock is wrong, and was in its last turn.
     pub(crate) jump: i64,
+    jumped: i64,
     /// The newest format that its program reads.
     pub(crate) reads: Format,
-    /// Whether its last turn came as far as to ask what is its own.
-    has_asked: bool,
+    /// What the group gave it, as of its last poll.
+    given: Arc<Mutex<Vec<u16>>>,
+    /// What it has told of itself last.
+    state: State,
+}
+
+/// What a turn begins with.
+struct Before {
+    /// Shards that are being restored.
+    restoring: usize,
+    /// Records that the open shards have not read.
+    unread: u64,
+    /// How often turns were disturbed.
+    disturbed: u64,
 }
 
 /// What an instance does not get in a turn.
@@ -66,35 +84,55 @@ impl Instance {
     /// One turn; whether anything was done.
     fn step(&mut self, stage: &Stage, late: Late) -> Result<bool, String> {
         let text = |e: &dyn ToString| e.to_string();
+        let mut is_late = late.restores && !self.restored.is_empty();
         if !late.restores {
             for done in self.restored.drain(..) {
                 self.cycle.install(done).map_err(|e| text(&e))?;
             }
         }
-        if !late.commands {
+        {
             let steps = stage.steps.lock().expect("nobody panics with it");
-            // What its program does not fold it does not pass over either.
-            for step in steps[self.told..].iter().take_while(|step| step.epoch.format <= self.reads) {
-                self.cycle.push_step(stage.as_told(step, self.reads));
-                self.told += 1;
+            is_late |= late.commands && self.told < steps.len();
+            if !late.commands {
+                // What its program does not fold it does not pass over either.
+                for step in steps[self.told..].iter().take_while(|step| step.epoch.format <= self.reads) {
+                    self.cycle.push_step(stage.as_told(step, self.reads));
+                    self.told += 1;
+                }
             }
         }
         while let Some(restoring) = self.cycle.next_restoring() {
             restoring.run(&stage.log, &mut |_, _| {}, &mut |done| self.restored.push(done));
         }
+        let befell = [(is_late, Fault::Late), (self.jumped != self.jump, Fault::Jumped)];
+        befell.into_iter().filter(|(is, _)| *is).for_each(|(_, fault)| stage.switch.met().fault(fault));
+        self.jumped = self.jump;
         let wall = Timestamp(stage.switch.now().0 + self.jump);
-        let restoring = self.cycle.restoring();
+        let before = self.before(stage);
         let turn = self.cycle.turn(self.cycle.now(wall)).map_err(|e| text(&e))?;
         stage.switch.met().renewed += turn.renewed as u64;
-        self.has_asked = turn.batches > 0;
-        self.check(stage, &turn, restoring);
+        if !turn.budget_spent.is_empty() && stage.switch.mute.swap(false, Ordering::Relaxed) {
+            self.dead.store(true, Ordering::Relaxed);
+            return Ok(true);
+        }
+        self.check(stage, &turn, &before);
         stage.spent.lock().expect("nobody panics with it").extend(&turn.budget_spent);
         let waits = !self.restored.is_empty() || !self.cycle.is_open();
         Ok(turn.more || turn.committed || turn.read > 0 || turn.refused.is_some() || waits)
     }
 
+    fn before(&self, stage: &Stage) -> Before {
+        let own = |shard: &u16| stage.log.owner(*shard) == Some(self.member);
+        let open = self.cycle.shards().map(|(shard, _)| shard).filter(own);
+        Before {
+            restoring: self.cycle.restoring(),
+            unread: open.map(|shard| self.cycle.unread_of(shard)).sum(),
+            disturbed: stage.switch.disturbed(),
+        }
+    }
+
     /// What must hold of any turn.
-    fn check(&self, stage: &Stage, turn: &Turn, restoring: usize) {
+    fn check(&mut self, stage: &Stage, turn: &Turn, before: &Before) {
         let shards = usize::from(stage.shards);
         let mut met = stage.switch.met();
         let within = turn.read <= BUDGET * turn.batches.max(1)
@@ -105,16 +143,34 @@ impl Instance {
         if !within {
             stage.blame(format!("I8: a turn of budget {BUDGET} a shard did {turn:?}"));
         }
-        if restoring > 0 && turn.read > 0 {
-            met.checked(11, 1);
+        for shard in &turn.lost {
+            if stage.log.owner(*shard) != Some(self.member) {
+                met.fault(Fault::Moved);
+            }
         }
-    }
-
-    /// Whether it is ready only if it has opened all that the group has given it.
-    fn tells_the_truth(&self, log: &Memory, shards: u16) -> bool {
-        let mut given = (0..shards).filter(|shard| log.owner(*shard) == Some(self.member));
-        let open: Vec<u16> = self.cycle.shards().map(|(number, _)| number).collect();
-        !self.has_asked || !self.cycle.is_open() || given.all(|shard| open.contains(&shard))
+        // Nothing has come in between, so whatever open shards have to read is read on.
+        let is_smooth = before.disturbed == stage.switch.disturbed()
+            && !stage.switch.repeating.load(Ordering::Relaxed)
+            && turn.refused.is_none()
+            && turn.lost.is_empty();
+        let stands_still = is_smooth && before.unread > 0 && turn.read == 0;
+        if before.restoring > 0 && before.unread > 0 {
+            met.checked(11, u64::from(is_smooth && !stands_still));
+            if stands_still {
+                stage.blame(format!("I11: {} records wait beside a restore: {turn:?}", before.unread));
+            }
+        }
+        self.state = self.cycle.state(turn);
+        if self.state == State::Running {
+            let open: Vec<u16> = self.cycle.shards().map(|(number, _)| number).collect();
+            let given = self.given.lock().expect("nobody panics with it");
+            let closed: Vec<_> =
+                given.iter().filter(|s| !open.contains(s) && !turn.lost.contains(s)).collect();
+            met.checked(12, 1);
+            if !closed.is_empty() || stands_still {
+                stage.blame(format!("I12: it says that it runs, without shards {closed:?}: {turn:?}"));
+            }
+        }
     }
 }
 
@@ -160,14 +216,25 @@ impl Stage {
             ..Options::of(self.shards)
         };
         let dead = Arc::<AtomicBool>::default();
-        let worker = SimWorker { inner, switch: Arc::clone(&self.switch), place, dead: Arc::clone(&dead) };
+        let given = Arc::<Mutex<Vec<u16>>>::default();
+        let worker = SimWorker {
+            inner,
+            log: self.log.clone(),
+            given: Arc::clone(&given),
+            clock: Clock::new_when(self.switch.now(), self.switch.running()),
+            read: BTreeMap::new(),
+            switch: Arc::clone(&self.switch),
+            place,
+            dead: Arc::clone(&dead),
+        };
         let mut cycle = Cycle::new(worker, options);
         // What is folded once here every process folds for itself: it is the same log.
         if let Some(other) = self.places().iter().flatten().find(|other| other.reads == reads) {
             cycle.fold_with(&other.cycle);
         }
         let told = self.steps.lock().expect("nobody panics with it").len();
-        Ok(Instance { cycle, member, told, restored: Vec::new(), dead, jump: 0, reads, has_asked: false })
+        let (restored, state) = (Vec::new(), State::Restoring(0, 0));
+        Ok(Instance { cycle, member, told, restored, dead, jump: 0, jumped: 0, reads, given, state })
     }
 
     /// Lets one instance take its turn while the others are in their places.
@@ -219,6 +286,12 @@ impl Stage {
         self.steps.lock().expect("nobody panics with it").push(step);
     }
 
+    /// The epochs of the accepted commands, in order.
+    pub(crate) fn epochs(&self) -> Vec<u64> {
+        let steps = self.steps.lock().expect("nobody panics with it");
+        steps.iter().map(|step| step.epoch.number).collect()
+    }
+
     /// Notes what does not hold; the first counts.
     pub(crate) fn blame(&self, what: String) {
         self.wrong.lock().expect("nobody panics with it").get_or_insert(what);
@@ -231,23 +304,32 @@ impl Stage {
             for place in 0..INSTANCES {
                 busy |= self.step(place, Late::default())?;
                 if self.awake().len() < INSTANCES {
-                    // One that was too old has ended.
+                    // One that was too old has ended, or one that was to tell of a spent budget.
                     self.revive(&mut |shard| usize::from(shard) % INSTANCES)?;
                     busy = true;
                 }
-                if !self.look(|instances| instances[place].tells_the_truth(&self.log, self.shards)) {
-                    self.blame("I12: an instance is ready without all that it owns".to_owned());
-                }
-                self.switch.met().checked(12, 1);
             }
             if let Some(wrong) = self.wrong.lock().expect("nobody panics with it").take() {
                 return Err(wrong);
             }
             if !busy {
+                self.switch.repeating.store(false, Ordering::Relaxed);
+                let all =
+                    self.look(|instances| instances.iter().map(|i| i.state.clone()).collect::<Vec<_>>());
+                if all.iter().any(|state| *state != State::Running) {
+                    return Err(format!("I12: at rest instances say that they are {all:?}"));
+                }
                 return Ok(());
             }
         }
         Err(format!("I6: the cluster does not come to rest in {ROUNDS_MAX} rounds"))
+    }
+
+    /// When the next timer of any shard is due.
+    pub(crate) fn next_wake(&self) -> Option<Timestamp> {
+        self.look(|instances| {
+            instances.iter().flat_map(|i| i.cycle.shards()).filter_map(|(_, shard)| shard.next_wake()).min()
+        })
     }
 
     /// Looks at all instances that are in their places.

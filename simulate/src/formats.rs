@@ -13,8 +13,8 @@ use wayfarer_reference::workload::{Dice, Story};
 
 use super::befall::Cluster;
 use super::cluster::{INSTANCES, Stage};
-use super::journal::Mutation;
 use super::met::Fault;
+use super::mutation::Mutation;
 use super::oracle::Compared;
 use super::story::Simulation;
 

@@ -1,67 +1,22 @@
-//! A worker's journal in the simulation: what happens in the middle of its calls, and what is broken on purpose.
+//! A worker's journal in the simulation: what happens in the middle of its calls, and what of it is broken on purpose.
+//!
+//! A fault is counted where it takes effect: one that is planned and meets nobody has not happened.
 
-use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use wayfarer::engine::cycle::{Step, decode};
-use wayfarer::journal::memory::MemoryWorker;
+use wayfarer::journal::kafka::clock::Clock;
+use wayfarer::journal::memory::{FaultPlan, Memory, MemoryWorker, PollFault};
 use wayfarer::journal::{
-    Batch, Change, CommitError, Committed, Head, Journal, JournalError, Reject, Shard, Source, Stream,
-    Transaction,
+    Batch, CommitError, Committed, Head, Journal, JournalError, Shard, Source, Transaction,
 };
 use wayfarer::model::Timestamp;
 
 use super::disk::{Disks, SimStored};
 use super::met::{Fault, Met};
-
-/// What is broken on purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mutation {
-    /// What was decided stays although its commit was refused.
-    NoUndo,
-    /// Who has lost a shard commits it all the same.
-    NoFencing,
-    /// Timers fire as if nothing were unread.
-    TimersBeforeBacklog,
-    /// Whoever is released is released twice.
-    DoubleRelease,
-    /// The order of what leaves is that of a hash map.
-    HashOrder,
-    /// Whoever reads the next format writes it, though nobody has said so.
-    FormatTooSoon,
-    /// The next format is begun although some owner does not read it.
-    FormatUnasked,
-}
-
-impl Mutation {
-    /// Every one.
-    pub const ALL: [Self; 7] = [
-        Self::NoUndo,
-        Self::NoFencing,
-        Self::TimersBeforeBacklog,
-        Self::DoubleRelease,
-        Self::HashOrder,
-        Self::FormatTooSoon,
-        Self::FormatUnasked,
-    ];
-
-    /// What it is called on a command line.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::NoUndo => "no-undo",
-            Self::NoFencing => "no-fencing",
-            Self::TimersBeforeBacklog => "timers-before-backlog",
-            Self::DoubleRelease => "double-release",
-            Self::HashOrder => "hash-order",
-            Self::FormatTooSoon => "format-too-soon",
-            Self::FormatUnasked => "format-unasked",
-        }
-    }
-}
+use super::mutation::Mutation;
 
 type Happening = Box<dyn FnOnce() + Send>;
 
@@ -89,6 +44,7 @@ pub(crate) struct Plan {
     /// Before the next commit.
     pub(crate) before_commit: Option<Happening>,
     pub(crate) commit: Option<CommitFault>,
+    pub(crate) poll: Option<PollFault>,
     pub(crate) death: Option<Death>,
 }
 
@@ -101,6 +57,12 @@ pub(crate) struct Switch {
     pub(crate) disks: Arc<Mutex<Disks>>,
     /// The time of whoever gives append times.
     clock: AtomicI64,
+    /// How often a turn was disturbed in the middle.
+    disturbed: AtomicU64,
+    /// Records come again, until the cluster is at rest.
+    pub(crate) repeating: AtomicBool,
+    /// The next who spends a failure budget ends when that is committed, before telling anybody.
+    pub(crate) mute: AtomicBool,
 }
 
 impl Switch {
@@ -123,11 +85,35 @@ impl Switch {
     pub(crate) fn set_now(&self, now: Timestamp) {
         self.clock.store(now.0, Ordering::Relaxed);
     }
+
+    /// For how long processes have been running, by their monotonic clocks: these know nothing of days.
+    pub(crate) fn running(&self) -> Duration {
+        Duration::from_millis(self.now().0.cast_unsigned())
+    }
+
+    /// How often a turn was disturbed by then.
+    pub(crate) fn disturbed(&self) -> u64 {
+        self.disturbed.load(Ordering::Relaxed)
+    }
+
+    /// Something befalls a turn.
+    pub(crate) fn disturb(&self, fault: Fault) {
+        self.disturbed.fetch_add(1, Ordering::Relaxed);
+        self.met().fault(fault);
+    }
 }
 
 /// One worker of an instance.
 pub(crate) struct SimWorker {
     pub(crate) inner: MemoryWorker,
+    /// The whole journal, which knows what is whose.
+    pub(crate) log: Memory,
+    /// What the group gave it, as of its last poll.
+    pub(crate) given: Arc<Mutex<Vec<Shard>>>,
+    /// The brokers' clock, as its process knows it.
+    pub(crate) clock: Clock,
+    /// By shard: behind the last record that was read since it was started.
+    pub(crate) read: BTreeMap<Shard, u64>,
     pub(crate) switch: Arc<Switch>,
     /// Of which instance.
     pub(crate) place: usize,
@@ -153,7 +139,7 @@ impl SimWorker {
                 plan.death = None;
                 drop(plan);
                 self.dead.store(true, Ordering::Relaxed);
-                self.switch.met().fault(Fault::Died);
+                self.switch.disturb(Fault::Died);
                 Err(committed)
             }
             Some(death) => {
@@ -168,20 +154,60 @@ impl SimWorker {
     }
 
     fn write(&mut self, tx: &Transaction) -> Result<Committed, CommitError> {
-        let other = match self.switch.mutation {
-            Some(Mutation::DoubleRelease) => Some(laid_anew(tx, twice_if_released)),
-            Some(Mutation::HashOrder) => Some(laid_anew(tx, by_hash)),
-            _ => None,
-        };
-        let written = self.inner.commit(other.as_ref().unwrap_or(tx));
+        let written = self.inner.commit(tx);
         match &written {
             Ok(_) => self.switch.disks.lock().expect("nobody panics with it").committed(tx),
             Err(refused) if refused.to_string().contains("is not this worker's") => {
-                self.switch.met().fault(Fault::Fenced);
+                self.switch.disturb(Fault::Fenced);
             }
             Err(_) => {}
         }
         written
+    }
+
+    /// The shards that are this worker's, whoever has told it.
+    fn shards_given(&self) -> Vec<Shard> {
+        let owner = |shard: &Shard| self.log.owner(*shard) == self.inner.number();
+        (0..wayfarer::journal::Intake::shard_count(&self.log)).filter(owner).collect()
+    }
+
+    /// Reads, and counts a fault if it is to be seen in what was read.
+    fn poll_under(
+        &mut self,
+        fault: Option<PollFault>,
+        batch: &mut Batch,
+        max: usize,
+    ) -> Result<(), JournalError> {
+        let polled = match fault {
+            Some(PollFault::Delay) => self.inner.poll(batch, 0),
+            Some(PollFault::Short { max: short }) => self.inner.poll(batch, short.min(max)),
+            Some(PollFault::Repeat { .. }) => {
+                let polls = fault.into_iter().map(|fault| (0, fault)).collect();
+                self.log.set_faults(FaultPlan { polls, ..FaultPlan::default() });
+                self.switch.repeating.store(true, Ordering::Relaxed);
+                self.inner.poll(batch, max)
+            }
+            None => self.inner.poll(batch, max),
+        };
+        for shard in batch.lost().iter().chain(batch.gained()) {
+            self.read.remove(shard);
+        }
+        let is_left = max > 0 && self.inner.shards().iter().any(|shard| self.inner.unread(*shard) > 0);
+        let comes_again =
+            |(shard, offset): (Shard, u64)| self.read.get(&shard).is_some_and(|read| offset < *read);
+        let again = batch.records().map(|record| (record.shard, record.offset)).any(comes_again);
+        match fault {
+            Some(PollFault::Delay) if is_left => self.switch.disturb(Fault::Delayed),
+            Some(PollFault::Short { .. }) if is_left => self.switch.disturb(Fault::Short),
+            // What goes back comes again now, or when there is room in a batch.
+            _ if again => self.switch.disturb(Fault::Repeated),
+            _ => {}
+        }
+        for record in batch.records() {
+            let read = self.read.entry(record.shard).or_default();
+            *read = (*read).max(record.offset + 1);
+        }
+        polled
     }
 }
 
@@ -194,7 +220,13 @@ impl Journal for SimWorker {
 
     fn poll(&mut self, batch: &mut Batch, max: usize) -> Result<(), JournalError> {
         self.alive()?;
-        self.inner.poll(batch, max)
+        // Whoever answers says what time it is, too.
+        self.clock.note_when(self.switch.now(), self.switch.running());
+        *self.given.lock().expect("nobody panics with it") = self.shards_given();
+        let fault = if max > 0 { self.switch.plan().poll.take() } else { None };
+        let restores = self.inner.shards().iter().any(|shard| !self.read.contains_key(shard));
+        let waits = self.switch.mutation == Some(Mutation::RestoreStopsOthers) && restores;
+        self.poll_under(fault, batch, if waits { 0 } else { max })
     }
 
     fn wait(&mut self, _: Duration) -> bool {
@@ -215,6 +247,7 @@ impl Journal for SimWorker {
 
     fn start(&mut self, shard: Shard) -> Result<(), JournalError> {
         self.alive()?;
+        self.read.insert(shard, 0);
         self.inner.start(shard)
     }
 
@@ -247,11 +280,11 @@ impl Journal for SimWorker {
         let outcome = match fault {
             None => self.write(tx),
             Some(CommitFault::Refuse) => {
-                self.switch.met().fault(Fault::Refused);
+                self.switch.disturb(Fault::Refused);
                 Err(CommitError::Refused { reason: planned() })
             }
             Some(CommitFault::Unknown { committed }) => {
-                self.switch.met().fault(Fault::Unknown);
+                self.switch.disturb(Fault::Unknown);
                 if committed {
                     let _ = self.write(tx);
                 }
@@ -277,53 +310,11 @@ impl Journal for SimWorker {
         Ok(SimStored::new(whole, file, self.switch.now(), &self.switch.disks, &self.switch.met))
     }
 
-    /// As on Kafka: whoever gives the append times, not the local clock.
-    fn now(&self, _: Timestamp) -> Timestamp {
-        self.switch.now()
-    }
-}
-
-/// The sends of one shard's commit.
-type Sends = Vec<Vec<u8>>;
-
-/// The same transaction with other sends, by what its cycle says.
-fn laid_anew(tx: &Transaction, sends_of: fn(&[u8], Sends) -> Sends) -> Transaction {
-    let mut next = Transaction::new();
-    next.begin(tx.at());
-    for old in tx.parts() {
-        let part = next.shard(old.shard(), old.seq());
-        part.meta.clone_from(&old.meta);
-        part.cycles.clone_from(&old.cycles);
-        part.epoch = old.epoch;
-        part.formats = old.formats;
-        old.positions().iter().for_each(|&(source, next)| part.set_position(source, next));
-        for change in old.changes() {
-            match change {
-                Change::Put(key, value) => part.put(key, value),
-                Change::Delete(key) => part.delete(key),
-            }
+    /// As on Kafka: whoever gives the append times, and not the local clock.
+    fn now(&self, wall: Timestamp) -> Timestamp {
+        if self.switch.mutation == Some(Mutation::LocalClock) {
+            return wall;
         }
-        let sends = old.sends.iter().map(<[u8]>::to_vec).collect();
-        sends_of(&old.cycles, sends).iter().for_each(|line| part.sends.push(line));
-        old.transitions.iter().for_each(|line| part.transitions.push(line));
-        old.refusals.iter().for_each(|line| part.refusals.push(line));
-        for item in old.items(Stream::Rejects) {
-            part.reject(&Reject::decode(item).expect("it was just written"));
-        }
+        self.clock.now_when(self.switch.running())
     }
-    next
-}
-
-fn twice_if_released(cycle: &[u8], mut sends: Sends) -> Sends {
-    let steps = decode(cycle).expect("it was just written");
-    if steps.iter().any(|step| matches!(step, Step::Release { .. })) {
-        sends.extend(sends.clone());
-    }
-    sends
-}
-
-fn by_hash(_: &[u8], mut sends: Sends) -> Sends {
-    let state = RandomState::new();
-    sends.sort_by_key(|line| state.hash_one(line));
-    sends
 }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wayfarer_reference::workload::{Story, story};
-use wayfarer_simulate::journal::Mutation;
 use wayfarer_simulate::many::{Failed, SHARDS, many, ran};
+use wayfarer_simulate::mutation::Mutation;
 use wayfarer_simulate::shrink::shrink;
 use wayfarer_simulate::story::tell;
 

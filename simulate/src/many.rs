@@ -6,8 +6,8 @@ use std::thread;
 
 use wayfarer_reference::workload::{Story, story};
 
-use crate::journal::Mutation;
 use crate::met::Met;
+use crate::mutation::Mutation;
 use crate::shrink::failure;
 use crate::story::{Ran, simulate};
 

@@ -12,10 +12,10 @@ pub const INVARIANTS: [&str; 14] = [
     "I6 progress resumes after a fault (times that the cluster came to rest after one)",
     "I7 restored state is the fold of the input (restores, and states decided again)",
     "I8 a turn stays within its budgets (turns)",
-    "I9 an answered command is durable, idempotent, and taken by every shard (commands)",
+    "I9 an answered command is durable, idempotent, and taken by every shard, one by one (commands)",
     "I10 bad input hurts only itself (dead letters)",
-    "I11 a shard that is being restored leaves the others' records alone (turns beside one)",
-    "I12 an instance is ready only with all that it owns (looks)",
+    "I11 a shard that is being restored leaves the others' records alone (turns beside one, which read on)",
+    "I12 an instance says that it runs only with all that it was given, and reads on then (turns that say so)",
     "I13 conservation (versions of journeys)",
     "I14 what has started is sent, and a gate that does not open starts nothing (messages and starts)",
 ];
@@ -65,9 +65,9 @@ impl Fault {
         (Self::Untold, "instances that died after a failure budget was spent, and before they told anybody"),
         (Self::Frozen, "workers stopped before a commit whose shards went elsewhere: zombies"),
         (Self::Fenced, "commits refused since the shard was another's"),
-        (Self::Late, "turns without the newest commands and restores"),
+        (Self::Late, "turns without commands and restored shards that were there"),
         (Self::Slow, "commits so slow that others took turns meanwhile"),
-        (Self::Jumped, "local clocks that jumped by a day"),
+        (Self::Jumped, "turns after a local clock jumped by a day: nobody must have looked at it"),
         (Self::Torn, "checkpoints that were torn, and not used"),
         (Self::Stale, "checkpoints too old or of another log, and not used"),
         (Self::Untrue, "checkpoints that did not lead to the committed state, and were given up"),
@@ -93,6 +93,8 @@ pub struct Met {
     pub lists: u64,
     /// Pages of the format before that were renewed.
     pub renewed: u64,
+    /// Commands that were given while not everybody had heard of the one before.
+    pub bursts: u64,
 }
 
 impl Met {
@@ -122,6 +124,7 @@ impl Met {
         self.backlogs += other.backlogs;
         self.lists += other.lists;
         self.renewed += other.renewed;
+        self.bursts += other.bursts;
     }
 
     /// Everything with its count.
@@ -133,6 +136,7 @@ impl Met {
             (self.backlogs, "times that several records were unread when something was due"),
             (self.lists, "audience lists taken to their ends"),
             (self.renewed, "users' records of the format before that were renewed"),
+            (self.bursts, "times that two or three commands were given at once"),
         ];
         faults.chain(others).chain(self.checked.iter().copied().zip(INVARIANTS))
     }

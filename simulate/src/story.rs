@@ -3,7 +3,7 @@
 //! Records may wait unread for a while, as after an outage, and a command is given only when nothing does: it acts
 //! by when a shard takes it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value as Json, json};
 use wayfarer::cli::exit;
@@ -23,8 +23,8 @@ use wayfarer_reference::{Command, World};
 
 use super::befall::Cluster;
 use super::formats;
-use super::journal::Mutation;
 use super::met::{Fault, Met};
+use super::mutation::{Breaking, Mutation};
 use super::oracle::{self, Compared, same_answer};
 use super::system::List;
 use super::watch::Watch;
@@ -67,6 +67,9 @@ pub(crate) struct Simulation {
     /// When journeys open whose lists wait: the rows of a list are taken when a shard comes to them, so everybody is
     /// to be there then.
     pub(crate) openings: BTreeSet<Timestamp>,
+    /// By shard, how many of the commands it has taken, and how many cycles were looked at for that.
+    pub(crate) taken: BTreeMap<u16, usize>,
+    pub(crate) cycles: u64,
     /// What shards were granted of each limited journey.
     pub(crate) granted: BTreeMap<String, Vec<u64>>,
     /// At which step the next format is asked for.
@@ -90,6 +93,7 @@ pub fn tell(story: &Story, mutation: Option<Mutation>) -> Result<Ran, (String, V
 }
 
 fn run(story: &Story, mutation: Option<Mutation>, tells: bool) -> Result<Ran, (String, Vec<String>)> {
+    let _breaking = Breaking::begin(mutation);
     let mut cluster = Cluster::new(story.seed, story.shards, mutation).map_err(|why| (why, Vec::new()))?;
     cluster.told = tells.then(Vec::new);
     let mut simulation = Simulation {
@@ -104,6 +108,8 @@ fn run(story: &Story, mutation: Option<Mutation>, tells: bool) -> Result<Ran, (S
         clock: Timestamp::MIN,
         lists: BTreeMap::new(),
         openings: BTreeSet::new(),
+        taken: BTreeMap::new(),
+        cycles: 0,
         granted: BTreeMap::new(),
         asks_format: formats::asked_at(story),
     };
@@ -136,19 +142,24 @@ impl Simulation {
     fn all(&mut self, story: &Story) -> Compared {
         let midnight = Timestamp(MIDNIGHT);
         for journey in &story.journeys {
-            self.put(midnight, journey)?;
+            self.command(midnight, &What::Put(Box::new(journey.clone())))?;
             self.upload(self.clock, story, journey)?;
             let verb = if journey.dialect == "antsomi" { "activate" } else { "publish" };
-            self.act(self.clock, &Command::new(&journey.id, verb))?;
+            self.command(self.clock, &What::Act(Command::new(&journey.id, verb)))?;
         }
-        for (number, step) in story.steps.iter().enumerate() {
-            if number == self.asks_format {
-                self.next_format(step.at)?;
+        let mut steps: VecDeque<(usize, Step)> = story.steps.iter().cloned().enumerate().collect();
+        let mut format_at = Some(self.asks_format);
+        while let Some((number, step)) = steps.pop_front() {
+            if format_at.is_some_and(|at| at <= number) {
+                format_at = None;
+                self.next_format(step.at.max(self.clock))?;
             }
+            let more = self.more_commands(&step, &mut steps);
             if let Some(told) = &mut self.cluster.told {
-                told.push(step.to_string());
+                told.extend([&step].into_iter().chain(&more).map(ToString::to_string));
             }
-            self.step(step).map_err(|differ| format!("at {step}\n{differ}"))?;
+            let done = if more.is_empty() { self.step(&step) } else { self.burst(&step, &more) };
+            done.map_err(|differ| format!("at {step}\n{differ}"))?;
         }
         let last = story.steps.last().map_or(midnight, |step| step.at);
         self.look_after_spent(last)?;
@@ -163,13 +174,7 @@ impl Simulation {
 
     fn step(&mut self, step: &Step) -> Compared {
         let now = step.at.max(self.clock);
-        while let Some(opening) = self.openings.pop_first() {
-            if opening > now {
-                self.openings.insert(opening);
-                break;
-            }
-            self.rest(opening)?;
-        }
+        self.open_until(now)?;
         match &step.what {
             What::Event(event) => {
                 self.world.event(now, event);
@@ -198,8 +203,7 @@ impl Simulation {
             }
             What::Failure(journey, user) => return self.fail(now, journey, user.as_deref()),
             What::Grant(journey, more) => return self.grant(now, journey, more),
-            What::Act(command) => return self.act(now, command),
-            What::Put(definition) => return self.put(now, definition),
+            What::Act(_) | What::Put(_) => return self.command(now, &step.what),
             What::ListEnd(journey) => return self.end_list(now, journey),
             // Rows were uploaded as one list; releases have the pace of the workers.
             What::Row(..) | What::Tick | What::Release(_) => return self.rest(now),
@@ -210,6 +214,18 @@ impl Simulation {
             return Ok(());
         }
         self.rest(now)
+    }
+
+    /// Everybody is there when a journey with a list opens.
+    fn open_until(&mut self, now: Timestamp) -> Compared {
+        while let Some(opening) = self.openings.pop_first() {
+            if opening > now {
+                self.openings.insert(opening);
+                break;
+            }
+            self.rest(opening)?;
+        }
+        Ok(())
     }
 
     /// Appends a record. It may be refused, and is given again; so is one whose answer is lost, if it has an id by
@@ -253,8 +269,59 @@ impl Simulation {
         Ok(())
     }
 
-    fn act(&mut self, now: Timestamp, command: &Command) -> Compared {
+    /// A command on its own: all that came before has happened, and all that it does happens.
+    fn command(&mut self, now: Timestamp, what: &What) -> Compared {
         let now = self.catch_up(now)?;
+        self.give(now, what)?;
+        self.rest(now)
+    }
+
+    /// Commands that are given one behind the other, while not everybody has heard of the first.
+    fn burst(&mut self, first: &Step, more: &[Step]) -> Compared {
+        let at = first.at.max(self.clock);
+        self.open_until(at)?;
+        let mut now = self.catch_up(at)?;
+        // Who has not heard of a command lets fire what is due by then, so nothing is.
+        while self.cluster.stage.next_wake().is_some_and(|due| due <= now) {
+            now = self.catch_up(now)?;
+        }
+        self.cluster.stage.switch.set_now(now);
+        self.give(now, &first.what)?;
+        for next in more {
+            self.cluster.stir()?;
+            self.give(now, &next.what)?;
+        }
+        self.cluster.stage.switch.met().bursts += 1;
+        self.rest(now)
+    }
+
+    /// One to three of the commands that come next in the story, to be given right behind one that lets nobody move:
+    /// when whoever moves does so is said at rest only.
+    fn more_commands(&mut self, first: &Step, steps: &mut VecDeque<(usize, Step)>) -> Vec<Step> {
+        let stops = |step: &Step| match &step.what {
+            What::Put(_) => true,
+            What::Act(command) => matches!(command.verb.as_str(), "pause" | "freeze" | "close"),
+            _ => false,
+        };
+        let is_command = |step: &Step| matches!(step.what, What::Put(_) | What::Act(_));
+        let mut more: Vec<Step> = Vec::new();
+        while more.len() < 3 && stops(more.last().unwrap_or(first)) && !self.dice.once_in(6) {
+            let next = steps.iter().position(|(_, step)| is_command(step)).and_then(|at| steps.remove(at));
+            let Some((_, next)) = next else { break };
+            more.push(next);
+        }
+        more
+    }
+
+    fn give(&mut self, now: Timestamp, what: &What) -> Compared {
+        match what {
+            What::Act(command) => self.act(now, command),
+            What::Put(definition) => self.put(now, definition),
+            other => Err(format!("{other:?} is no command")),
+        }
+    }
+
+    fn act(&mut self, now: Timestamp, command: &Command) -> Compared {
         let by_reference = self.world.act(now, command);
         let asked = if command.verb == "release" {
             Asked::Release(command.selection.clone())
@@ -267,17 +334,14 @@ impl Simulation {
         };
         let role = if command.system { Role::System } else { Role::Operator };
         let by_engine = self.control(now, &command.journey, asked, role)?;
-        same_answer(&command.verb, &by_reference, &by_engine)?;
-        self.rest(now)
+        same_answer(&command.verb, &by_reference, &by_engine)
     }
 
     fn put(&mut self, now: Timestamp, definition: &Definition) -> Compared {
-        let now = self.catch_up(now)?;
         let by_reference = self.world.put(now, definition.clone());
         let put = Asked::Put { definition: Box::new(definition.clone()) };
         let by_engine = self.control(now, &definition.id, put, Role::Operator)?;
-        same_answer("put", &by_reference, &by_engine)?;
-        self.rest(now)
+        same_answer("put", &by_reference, &by_engine)
     }
 
     /// A command is about the journey: what its gate lets happen from now on is another question.

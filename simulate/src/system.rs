@@ -2,11 +2,13 @@
 //! end of a list, a journey that keeps failing.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value as Json, json};
 use wayfarer::control::{Act, Command as Asked, Grant, Manifest, Record as ControlRecord};
+use wayfarer::engine::cycle::{Step as Taken, decode};
 use wayfarer::journal::memory::AppendFault;
-use wayfarer::journal::{Append, ControlLog, Group, Intake, Kind};
+use wayfarer::journal::{Append, ControlLog, Group, Intake, Item, Kind, Stream, Streams};
 use wayfarer::journey::catalog::JourneyIndex;
 use wayfarer::journey::definition::Definition;
 use wayfarer::lifecycle::{Role, Verb};
@@ -87,8 +89,32 @@ impl Simulation {
         if known.len() != usize::from(stage.shards) || !behind.is_empty() {
             return Err(format!("I9: epoch {epoch} is not taken by all: {known:?}"));
         }
-        stage.switch.met().checked(9, 1);
+        self.one_by_one()?;
+        self.cluster.stage.switch.met().checked(9, 1);
         Ok(())
+    }
+
+    /// A shard takes every command, in order, each once: what its cycles say.
+    fn one_by_one(&mut self) -> Compared {
+        let given = self.cluster.stage.epochs();
+        let (taken, mut wrong) = (&mut self.taken, None);
+        let mut each = |item: Item<'_>| {
+            let of_shard = taken.entry(item.shard).or_default();
+            for step in decode(item.bytes).expect("a cycle reads back") {
+                let Taken::Epoch { number, .. } = step else { continue };
+                let next = given.get(*of_shard);
+                *of_shard += 1;
+                if next != Some(&number) {
+                    wrong.get_or_insert(format!(
+                        "I9: shard {} takes epoch {number} where {next:?} is the next",
+                        item.shard
+                    ));
+                }
+            }
+        };
+        let read = self.cluster.stage.log.read_stream(Stream::Cycles, self.cycles, usize::MAX, &mut each);
+        self.cycles = read.map_err(|e| e.to_string())?;
+        wrong.map_or(Ok(()), Err)
     }
 
     /// A journey's list: all rows that the story has for it, before it goes live.
@@ -163,8 +189,11 @@ impl Simulation {
         let before = self.world.alarms.len();
         self.world.failure(now, journey, user);
         let failure = json!({"journey": journey, "user": user});
+        let mutes = self.dice.once_in(3);
+        self.cluster.stage.switch.mute.store(mutes, Ordering::Relaxed);
         self.record(now, Kind::Failure, user.unwrap_or_default(), &failure)?;
         self.rest(now)?;
+        self.cluster.stage.switch.mute.store(false, Ordering::Relaxed);
         let alarms = self.world.alarms[before..].to_vec();
         // Who died after its commit could tell nobody, so there may be fewer.
         let told = std::mem::take(&mut *self.cluster.stage.spent.lock().expect("nobody panics with it"));

@@ -126,6 +126,8 @@ impl State {
             }
         }
         found.sort_unstable();
+        #[cfg(feature = "broken")]
+        found.sort_by_key(|(_, entry, _)| super::broken::hash(*entry));
         found
     }
 
@@ -164,6 +166,11 @@ impl State {
         self.enrollments[handle].set_parked(false);
         self.tell(cx, handle, "released", Some(e.node), None, None);
         self.go(cx, handle, Target::Node(e.node), e.until());
+        #[cfg(feature = "broken")]
+        if super::broken::is(super::broken::Broken::DoubleRelease) && self.is(handle, e.entry()) {
+            self.leave_place(cx, handle);
+            self.go(cx, handle, Target::Node(e.node), e.until());
+        }
     }
 
     /// Whoever was parked in a wait or at send: that goes on, and leads on.

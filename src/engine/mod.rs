@@ -21,6 +21,8 @@ mod at_send;
 pub mod park;
 #[cfg(test)]
 pub(crate) mod trap;
+#[cfg(feature = "broken")]
+pub mod broken;
 mod flip;
 mod profile;
 mod cold;

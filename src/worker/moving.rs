@@ -6,9 +6,12 @@
 
 use std::sync::Arc;
 
-use super::cycle::{Cycle, Failure};
+use super::board::State;
+use super::cycle::{Cycle, Failure, Turn};
 use super::desk::Step;
 use super::open::{OnProgress, Restored, Restoring, Ticket, epoch_of};
+#[cfg(feature = "broken")]
+use crate::engine::broken::{self, Broken};
 use crate::journal::{ControlLog, Counts, Journal, JournalError, Pending};
 
 impl<J: Journal> Cycle<J> {
@@ -61,7 +64,10 @@ impl<J: Journal> Cycle<J> {
             // A shard that stands behind may not have been told yet of what these will have taken; nor one that is
             // being restored, and is opened after them.
             let open = self.owned.iter().map(|owned| owned.shard.epoch());
-            let others = open.chain(self.opening.iter().map(|ticket| ticket.epoch)).min().unwrap_or(u64::MAX);
+            let opening = self.opening.iter().map(|ticket| ticket.epoch);
+            #[cfg(feature = "broken")]
+            let opening = opening.filter(|_| !broken::is(Broken::EpochGap));
+            let others = open.chain(opening).min().unwrap_or(u64::MAX);
             self.to_restore.push_back(Restoring { shards, options, others, chronicle });
         }
         Ok(())
@@ -145,6 +151,19 @@ impl<J: Journal> Cycle<J> {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.opening.is_empty() && self.owned.len() >= self.journal.shards().len()
+    }
+
+    /// How the worker is after a turn: what its instance's readiness goes by.
+    #[must_use]
+    pub fn state(&self, turn: &Turn) -> State {
+        let is_open = self.is_open();
+        #[cfg(feature = "broken")]
+        let is_open = is_open || broken::is(Broken::ReadyTooEarly);
+        match &turn.refused {
+            Some(why) => State::Refused(why.clone()),
+            None if is_open => State::Running,
+            None => State::Restoring(self.owned.len(), self.owned.len() + self.opening.len()),
+        }
     }
 
     fn merge_steps(&mut self, steps: &[Arc<Step>]) {

@@ -242,12 +242,7 @@ impl<J: Journal> Worker<J> {
         for journey in &turn.budget_spent {
             let _ = self.post.nudges.send(Nudge::Spent(*journey));
         }
-        let (open, all) = (self.cycle.shards().count(), self.cycle.restoring());
-        let state = match &turn.refused {
-            Some(why) => State::Refused(why.clone()),
-            None if self.cycle.is_open() => State::Running,
-            None => State::Restoring(open, open + all),
-        };
+        let state = self.cycle.state(turn);
         if let State::Refused(why) = &state {
             tracing::warn!(worker = self.post.number, why, "nothing was committed; it is tried again");
         }

@@ -1,13 +1,16 @@
-//! What a worker does about decisions that panic (protocol 14), and about counts that do not add up (I13).
+//! What a worker does about decisions that panic (protocol 14), about counts that do not add up (I13), about budgets
+//! that are spent when it dies (G17), and about commands that shards take which are restored one after the other.
 
 use std::collections::BTreeMap;
 
-use super::cycle::{Failure, Turn};
-use crate::control::{Act, Command};
+use super::cycle::{Cycle, Failure, Options, Turn};
+use super::desk::{Desk, Stored};
+use crate::control::{Act, Command, Record};
+use crate::engine::cycle::{Step, decode};
 use crate::engine::trap;
 use crate::journal::history::Kept;
-use crate::journal::memory::{CommitFault, FaultPlan, Memory};
-use crate::journal::{Kind, Reject, Stream};
+use crate::journal::memory::{CommitFault, FaultPlan, Memory, Rebalance};
+use crate::journal::{Assignment, ControlLog, Item, Kind, Log, Reject, Stream, Streams};
 use crate::lifecycle::{Role, Verb};
 use crate::model::Interval;
 use crate::replay::exact::{Compared, Wanted, replay};
@@ -254,7 +257,7 @@ fn what_panicked_is_decided_again_by_a_replay_without_a_panic() {
 fn replay_it(world: &World<Memory>) -> Compared {
     let history = Kept::open(world.log.copy()).expect("nobody owns it");
     let wanted = Wanted { threads: 1, ..Wanted::default() };
-    let told = replay(&history, &super::cycle::Options::of(1), &wanted).expect("it can be read");
+    let told = replay(&history, &Options::of(1), &wanted).expect("it can be read");
     assert_eq!(told.report.code(), crate::cli::exit::OK, "{}", told.report);
     told.report.compared()
 }
@@ -281,4 +284,88 @@ fn what_does_not_add_up_is_not_committed_and_ends_the_worker_with_a_sentence() {
     assert_eq!(world.digests(), before);
     world.settle();
     assert_eq!(world.sends(), ["ann hello", "bob hello"]);
+}
+
+#[test]
+fn a_shard_that_is_being_restored_misses_no_command_that_another_one_has_taken() {
+    let [older, newer] = two_are_restored();
+    assert_eq!(older, newer, "one by one");
+    assert_eq!(newer.len(), 4);
+    #[cfg(feature = "broken")]
+    {
+        use crate::engine::broken::{self, Broken};
+        broken::set(Some(Broken::EpochGap), 0);
+        let [older, newer] = two_are_restored();
+        broken::set(None, 0);
+        assert!(older.len() < newer.len(), "this test finds nothing: {older:?} {newer:?}");
+    }
+}
+
+/// An older shard is still being restored when a newer one brings the commands behind it: the epochs that each takes.
+fn two_are_restored() -> [Vec<u64>; 2] {
+    let log = Memory::shared(2, Rebalance::ByHand);
+    let member = |name: &str| log.instance(name).worker(Assignment::Shared(0)).expect("it joins");
+    let (old, new) = (member("old"), member("new"));
+    let [old_number, new_number] = [&old, &new].map(|worker| worker.number().expect("it is one of a group"));
+    let mut desk = Desk::new();
+    let mut given = 0;
+    let mut give = |verb: Option<Verb>| {
+        given += 1;
+        let definition = crate::journey::source::load("t.toml", REMINDER.as_bytes()).expect("it is right");
+        let put = || Command::Put { definition: Box::new(definition) };
+        let command = verb.map_or_else(put, |verb| Command::Act(Act::from(verb)));
+        let (id, actor, journey) = (format!("c{given}"), "test".to_owned(), "reminder".to_owned());
+        let record = Record { id, at: None, actor, role: Role::Operator, journey, expect: None, command };
+        log.append_control(START, &Stored::from(record).encode()).expect("it is appended");
+        let mut step = None;
+        desk.catch_up(&log, &mut |_, answered| step = answered.expect("it is accepted").1).expect("it folds");
+        step.expect("it is an epoch")
+    };
+    let turn = |cycle: &mut Cycle<_>| cycle.turn(START).expect("it goes on").read;
+    (0..2).for_each(|shard| log.assign(shard, old_number));
+    let mut old = Cycle::open(old, &log, Options::of(2), &mut |_, _| {}).expect("it opens");
+    let mut new = Cycle::open(new, &log, Options::of(2), &mut |_, _| {}).expect("it opens");
+    old.push_step(give(None));
+    turn(&mut old);
+    // The first shard goes, and what it is restored with is read before the second one takes two commands more.
+    log.assign(0, new_number);
+    turn(&mut new);
+    let mut restored = Vec::new();
+    let mut restore = |cycle: &mut Cycle<_>| {
+        let restoring = cycle.next_restoring().expect("a shard was gained");
+        restoring.run(&log, &mut |_, _| {}, &mut |done| restored.push(done));
+    };
+    restore(&mut new);
+    old.push_step(give(Some(Verb::Publish)));
+    old.push_step(give(Some(Verb::Pause)));
+    // The first turn finds that the first shard has gone.
+    for _ in 0..2 {
+        turn(&mut old);
+    }
+    log.assign(1, new_number);
+    turn(&mut new);
+    let stop = give(Some(Verb::Stop));
+    restore(&mut new);
+    restored.into_iter().for_each(|done| new.install(done).expect("it is whole"));
+    new.push_step(stop);
+    for _ in 0..3 {
+        turn(&mut new);
+    }
+    assert_eq!(new.shards().count(), 2, "both are open");
+    [0, 1].map(|shard| epochs_of(&log, shard))
+}
+
+/// The epochs that a shard has taken, as its cycles say.
+fn epochs_of(log: &Memory, shard: u16) -> Vec<u64> {
+    let mut epochs = Vec::new();
+    let mut each = |item: Item<'_>| {
+        let steps = decode(item.bytes).expect("a cycle reads back");
+        let taken = steps.into_iter().filter_map(|step| match step {
+            Step::Epoch { number, .. } => Some(number),
+            _ => None,
+        });
+        epochs.extend(taken.filter(|_| item.shard == shard));
+    };
+    log.read_stream(Stream::Cycles, 0, usize::MAX, &mut each).expect("it reads");
+    epochs
 }

@@ -30,7 +30,7 @@
 //! - [`refusal`]: the six causes for which a start is refused. [`topics`]: what topics are needed, and made.
 
 pub mod checkpoint;
-mod clock;
+pub mod clock;
 pub mod client;
 pub mod codec;
 mod commit;
