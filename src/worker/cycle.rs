@@ -85,7 +85,7 @@ impl Options {
 }
 
 /// Why a worker cannot go on. The process ends then; a restart begins at the last commit.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Failure {
     /// The journal answers no more.
     #[error(transparent)]

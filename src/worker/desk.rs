@@ -53,7 +53,7 @@ pub struct Step {
 }
 
 /// Why the control log cannot be folded.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum DeskError {
     /// The log cannot be read.
     #[error(transparent)]

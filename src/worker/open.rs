@@ -103,9 +103,9 @@ impl<S: Stored> Restoring<S> {
         let standing = match Standing::read(&shards, others, control, &chronicle, &options) {
             Ok(standing) => standing,
             Err(failure) => {
-                // One is enough: whoever is told of a failure ends.
-                if let Some((ticket, _)) = shards.into_iter().next() {
-                    hand_over(Restored { ticket, outcome: Err(failure) });
+                // Each of them is told: one that was lost meanwhile would keep it to itself, and the others wait.
+                for (ticket, _) in shards {
+                    hand_over(Restored { ticket, outcome: Err(failure.clone()) });
                 }
                 return;
             }
