@@ -38,7 +38,9 @@ kafka: prepare ## a real Kafka on loopback until Ctrl-C; ARGS='--brokers 3 --por
 	@$(CARGO) run $(LOCKED) --quiet --package wayfarer-broker -- $(ARGS)
 
 simulate: prepare-build ## instances under faults beside the reference model: ARGS='--seed 7', ARGS='--seeds 10000'
-	@$(CARGO) build $(LOCKED) --quiet --release --package wayfarer --package wayfarer-simulate
+	@# One after the other: built together, the program would have what the simulation breaks on purpose in it.
+	@$(CARGO) build $(LOCKED) --quiet --release --package wayfarer-simulate
+	@$(CARGO) build $(LOCKED) --quiet --release --package wayfarer
 	@target/release/wayfarer simulate $(ARGS)
 
 test: prepare-build ## every test of the workspace, those in the documentation too
