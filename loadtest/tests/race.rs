@@ -151,7 +151,7 @@ fn a_cart_that_nobody_orders_is_reminded_of_by_every_peer() {
             std::thread::sleep(Duration::from_millis(100));
         }
         let waits = || Waiting::by_state(&topics, &job.state, 1).expect("an answer");
-        while waits() != Waiting::default() {
+        while waits().count() > 0 {
             assert!(Instant::now() < until, "{} has somebody waiting who was reminded", job.group);
             std::thread::sleep(Duration::from_millis(100));
         }

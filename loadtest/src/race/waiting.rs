@@ -11,7 +11,7 @@ use crate::verify::cycle;
 
 /// By user: the number of the last word on them, and whether they wait. Nobody walks it: it is asked for one after the
 /// other.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Default)]
 pub struct Waiting(HashMap<Vec<u8>, (u64, bool)>);
 
 impl Waiting {
@@ -64,6 +64,12 @@ impl Waiting {
         self.state(line["user"].as_str().unwrap_or_default().as_bytes(), seq, waits);
     }
 
+    /// How many wait.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.values().filter(|(_, waits)| *waits).count()
+    }
+
     fn waits(&self, user: &[u8]) -> bool {
         self.0.get(user).is_some_and(|(_, waits)| *waits)
     }
@@ -81,7 +87,7 @@ impl Waiting {
                 missing.get_or_insert(id);
             }
         }
-        let waits = self.0.values().filter(|(_, waits)| *waits).count();
+        let waits = self.count();
         let void = match missing {
             Some(id) => {
                 format!("{who} has {waits} users waiting, and {id} is not among them: {should} should")
