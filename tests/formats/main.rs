@@ -284,17 +284,22 @@ fn the_program_before_does_not_touch_what_the_next_format_was_begun_in() {
     assert!(refused.contains("shard 0: its last commit is written in format 2"), "{refused}");
 }
 
+/// With `WAYFARER_LEAVES_IN=DIRECTORY` the files stay there: those of the format that this program writes, to be kept
+/// before another one is begun.
 #[test]
-fn until_the_next_format_is_begun_the_bytes_are_those_of_the_program_before() {
-    let world = story(Memory::new(SHARDS));
-    let cycles = kept("cycles");
-    assert_eq!(cycles_of(&world.log), cycles);
-    let log = world.log.copy();
-    drop(world);
-    let mut worker = log.worker(Assignment::Fixed(&[0, 1])).expect("nobody owns them");
-    for shard in 0..SHARDS {
-        assert_eq!(dump::<Memory>(&mut worker, shard), kept(&format!("shard-{shard}")));
+fn until_the_next_format_is_begun_this_program_leaves_what_the_one_before_it_did() {
+    let (given, own) = (std::env::var_os("WAYFARER_LEAVES_IN"), tempfile::tempdir().expect("a directory"));
+    let to = given.as_deref().map_or(own.path(), Path::new);
+    leave(to);
+    for name in ["control", "cycles", "shard-0", "shard-1", "checkpoint"] {
+        let [left, before] = [to, &fixtures(1)].map(|of| fs::read(of.join(name)).expect("it is there"));
+        assert!(left == before, "{name}: {} bytes are left, and {} were", left.len(), before.len());
     }
+    // Each directory has an id of its own.
+    let form = |of: &Path| {
+        fs::read_to_string(of.join("journal/FORMAT")).expect("it is there").lines().next().map(str::to_owned)
+    };
+    assert_eq!(form(to), form(&fixtures(1)));
 }
 
 /// A shard from the records that are kept of it, changed by `change`.
@@ -387,12 +392,9 @@ fn cut_zeros(path: &Path) {
     fs::write(path, &bytes[..kept]).expect("it is written");
 }
 
-/// Makes the files of the format that this program writes: to be run once, before a new format is begun.
-#[test]
-#[ignore = "the files are kept"]
-fn write_what_this_program_leaves() {
-    let to = fixtures(1);
-    fs::create_dir_all(&to).expect("it can be made");
+/// Leaves behind what this program writes in the format that every control log begins with.
+fn leave(to: &Path) {
+    fs::create_dir_all(to).expect("it can be made");
     drop(story(Embedded::open(&to.join("journal"), options()).expect("a new journal")));
     cut_zeros(&to.join("journal/data/0.jnl"));
     let world = story(Memory::new(SHARDS));
@@ -406,12 +408,7 @@ fn write_what_this_program_leaves() {
         })
         .collect();
     fs::write(to.join("control"), control.concat()).expect("it is written");
-    let mut cycles = String::new();
-    log.read_stream(Stream::Cycles, 0, usize::MAX, &mut |item: Item<'_>| {
-        let _ = writeln!(cycles, "{} {} {} {}", item.shard, item.seq, item.at.0, hex(item.bytes));
-    })
-    .expect("it reads");
-    fs::write(to.join("cycles"), cycles).expect("it is written");
+    fs::write(to.join("cycles"), cycles_of(&log)).expect("it is written");
     drop(world);
     let log = log.copy();
     let shards: Vec<u16> = (0..SHARDS).collect();
