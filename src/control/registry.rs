@@ -141,13 +141,10 @@ impl Registry {
         }
         self.format = format;
         let change = Change { verb: None, inside: Inside::Nothing, compile: None };
-        Ok(Applied { journey: None, ..self.applied(offset, 0, change) })
+        Ok(self.applied(offset, None, change))
     }
 
     fn fold(&mut self, offset: u64, record: &Record) -> Result<Applied, Refused> {
-        if let Command::Format(format) = record.command {
-            return self.take_format(offset, format);
-        }
         let by = Mark { by: record.actor.clone(), at: self.clock };
         if let Command::Put { definition } | Command::SaveEdit { definition, .. } = &record.command
             && definition.id != record.journey
@@ -158,10 +155,11 @@ impl Registry {
         let index = self.index(&record.journey);
         self.expect(record, index)?;
         match (&record.command, index) {
+            (Command::Format(format), _) => self.take_format(offset, *format),
             (Command::Put { definition }, None) => {
                 let created = self.add(offset, Lineage::new(by, Definition::clone(definition))?);
                 let change = Change { verb: None, inside: Inside::Nothing, compile: None };
-                Ok(Applied { created: Some(created), ..self.applied(offset, created, change) })
+                Ok(Applied { created: Some(created), ..self.applied(offset, Some(created), change) })
             }
             (_, None) => Err(Refused::NoSuchJourney { journey: record.journey.clone() }),
             (Command::Put { definition }, Some(index)) => {
@@ -197,7 +195,7 @@ impl Registry {
                 self.lineages[index].take_grant(offset, grant)?;
                 // A grant changes nothing that an operator sees, so the journey's revision stays.
                 let change = Change { verb: None, inside: Inside::Nothing, compile: None };
-                Ok(Applied { grant: Some(grant.clone()), ..self.applied(offset, index, change) })
+                Ok(Applied { grant: Some(grant.clone()), ..self.applied(offset, Some(index), change) })
             }
             (Command::Release(selection), Some(index)) => {
                 let mut next = self.lineages[index].clone();
@@ -207,7 +205,6 @@ impl Registry {
                 Ok(Applied { selection: selection.clone(), ..applied })
             }
             (Command::Act(act), Some(index)) => self.act(offset, index, by, record.role, act),
-            (Command::Format(format), Some(_)) => self.take_format(offset, *format),
         }
     }
 
@@ -225,7 +222,7 @@ impl Registry {
             Verb::Edit => Err(incomplete(act.verb, "a definition: put it")),
             Verb::Clone | Verb::Copy => {
                 let created = Some(self.duplicate(offset, index, by, act)?);
-                Ok(Applied { created, ..self.applied(offset, index, change) })
+                Ok(Applied { created, ..self.applied(offset, Some(index), change) })
             }
             _ if change.inside == Inside::Release => {
                 check_selection(&next, &act.selection)?;
@@ -272,22 +269,22 @@ impl Registry {
         next.revision += 1;
         (next.changed, next.number) = (by, offset);
         self.lineages[index] = next;
-        self.applied(offset, index, change)
+        self.applied(offset, Some(index), change)
     }
 
     /// The same for what nobody else sees: the revision stays.
     fn keep_quietly(&mut self, offset: u64, index: usize, next: Lineage, change: Change) -> Applied {
         self.lineages[index] = next;
-        self.applied(offset, index, change)
+        self.applied(offset, Some(index), change)
     }
 
-    fn applied(&self, number: u64, journey: usize, change: Change) -> Applied {
+    fn applied(&self, number: u64, journey: Option<usize>, change: Change) -> Applied {
         let Change { verb, inside, compile } = change;
         let (selection, at) = (Selection::All, self.clock);
         Applied {
             number,
             at,
-            journey: Some(journey),
+            journey,
             verb,
             inside,
             selection,
