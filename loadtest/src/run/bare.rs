@@ -118,12 +118,8 @@ impl Bare {
 }
 
 impl Side for Bare {
-    fn topic(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
-    }
-
-    fn group(&self) -> &str {
-        self.prefix.trim_end_matches('.')
+    fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     fn used(&self) -> (Duration, u64) {

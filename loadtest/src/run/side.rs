@@ -10,10 +10,16 @@ use crate::topics::Topics;
 
 /// What is seen of whoever has the load.
 pub trait Side: Sync {
+    /// What the names of its own topics begin with, and its group's is.
+    fn prefix(&self) -> &str;
     /// A topic of its own, by its key in `[topics]`: `events`, `sends`.
-    fn topic(&self, key: &str) -> String;
+    fn topic(&self, key: &str) -> String {
+        format!("{}{key}", self.prefix())
+    }
     /// The group that reads its events.
-    fn group(&self) -> &str;
+    fn group(&self) -> &str {
+        self.prefix().trim_end_matches('.')
+    }
     /// What its processes have had of the processors, and their resident memory in bytes.
     fn used(&self) -> (Duration, u64);
     /// That its processes go on.

@@ -297,12 +297,8 @@ impl System {
 }
 
 impl Side for System {
-    fn topic(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
-    }
-
-    fn group(&self) -> &str {
-        self.prefix.trim_end_matches('.')
+    fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     fn used(&self) -> (Duration, u64) {
