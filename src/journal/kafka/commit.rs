@@ -269,26 +269,13 @@ fn lay(
     for ((part, origin), head) in tx.parts().iter().zip(&origins).zip(heads) {
         for item in part.items(Stream::Rejects) {
             let reject = Reject::decode(item).expect("a part keeps what it has encoded");
-            let topic = topic_of(shared, head, reject.source);
+            let topic = topics.of(reject.source, head.inputs.as_deref()).unwrap_or(&topics.events);
             let place = (topic, head.shard, origin);
             let rejects = (&*topics.rejects, lane);
             letters::produce(to, rejects, place, &reject, deadline)?;
         }
     }
     Ok(())
-}
-
-/// The topic that a shard reads as this source.
-fn topic_of<'a>(shared: &'a Shared, of: &'a Positioned, source: Source) -> &'a str {
-    let topics = &shared.options.topics;
-    let further = |number| of.inputs.as_ref().and_then(|inputs| inputs.topic(number));
-    match source {
-        Source::Input(number) => further(number).unwrap_or(&topics.events),
-        Source::Lists => &topics.lists,
-        Source::Receipts => &topics.receipts,
-        Source::Internal => &topics.internal,
-        Source::Events | Source::File(_) => &topics.events,
-    }
 }
 
 /// The user of a send's line, for the record's key; none if it is written with escapes, since the key

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use super::client::{Asker, Consumer, Edge, Partition};
 use super::codec::{self, HEAD_KEY, Mark};
 use super::ends::settled;
-use super::inputs;
+use super::inputs::Inputs;
 use super::letters::LETTER_BYTES_MAX;
 use super::owned::logged;
 use super::streams::{give, topic};
-use super::tap::{Inputs, Tap};
+use super::tap::{ByOffset, Tap};
 use super::{KafkaOptions, storage, tail};
 use crate::journal::batch::Batch;
 use crate::journal::error::JournalError;
@@ -191,7 +191,7 @@ impl History for KafkaHistory {
         };
         let taps = Stream::ALL.into_iter().map(tap).collect::<Result<_, _>>()?;
         let options = Arc::clone(&self.options);
-        Ok(KafkaPast { options, taps, known: BTreeMap::new(), inputs: BTreeMap::new(), bytes: Vec::new() })
+        Ok(KafkaPast { options, taps, known: BTreeMap::new(), open: BTreeMap::new(), bytes: Vec::new() })
     }
 }
 
@@ -202,29 +202,26 @@ pub struct KafkaPast {
     /// By stream.
     taps: Vec<Tap>,
     /// The further topics of events, by shard: each counts them for itself.
-    known: BTreeMap<Shard, inputs::Inputs>,
-    inputs: BTreeMap<(Source, Arc<str>), Inputs>,
+    known: BTreeMap<Shard, Inputs>,
+    /// By source and topic: shards may mean different topics by one number.
+    open: BTreeMap<(Source, String), ByOffset>,
     /// Where a dead letter is put together.
     bytes: Vec<u8>,
 }
 
 impl KafkaPast {
     /// The topic that a shard reads as this source.
-    fn topic(&mut self, shard: Shard, source: Source) -> Result<Arc<str>, JournalError> {
-        let topics = &self.options.topics;
-        let number = match source {
-            Source::Events | Source::File(_) => return Ok(Arc::clone(&topics.events)),
-            Source::Lists => return Ok(Arc::clone(&topics.lists)),
-            Source::Receipts => return Ok(Arc::clone(&topics.receipts)),
-            Source::Internal => return Ok(Arc::clone(&topics.internal)),
-            Source::Input(number) => number,
+    fn topic(&mut self, shard: Shard, source: Source) -> Result<String, JournalError> {
+        let known = match source {
+            Source::Input(_) => Some(match self.known.entry(shard) {
+                Entry::Occupied(known) => &*known.into_mut(),
+                Entry::Vacant(place) => &*place.insert(last_inputs(&self.options, shard)?),
+            }),
+            _ => None,
         };
-        let known = match self.known.entry(shard) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => place.insert(last_inputs(&self.options, shard)?),
-        };
-        known.topic(number).map(Arc::from).ok_or_else(|| JournalError::Corrupt {
-            what: format!("input {number} of shard {shard}"),
+        let topic = self.options.topics.of(source, known).map(str::to_owned);
+        topic.ok_or_else(|| JournalError::Corrupt {
+            what: format!("the log {source:?} of shard {shard}"),
             how: "a commit has read it, and the shard's head names no such topic".to_owned(),
             cure: "what needs it cannot be replayed",
         })
@@ -235,7 +232,7 @@ impl KafkaPast {
 const HEAD_WITHIN: i64 = 64;
 
 /// The topics of events that a shard's last head names.
-fn last_inputs(options: &KafkaOptions, shard: Shard) -> Result<inputs::Inputs, JournalError> {
+fn last_inputs(options: &KafkaOptions, shard: Shard) -> Result<Inputs, JournalError> {
     let doing = storage(DOING);
     let state = Partition::new(Arc::clone(&options.topics.state), i32::from(shard));
     let asker = options.reader().map_err(&doing)?.into_asker();
@@ -279,13 +276,13 @@ impl Past for KafkaPast {
         batch: &mut Batch,
     ) -> Result<(), JournalError> {
         let topic = self.topic(shard, source)?;
-        let inputs = match self.inputs.entry((source, topic)) {
+        let log = match self.open.entry((source, topic)) {
             Entry::Occupied(open) => open.into_mut(),
             Entry::Vacant(place) => {
-                let topic = Arc::clone(&place.key().1);
-                place.insert(Inputs::open(&self.options, source, topic)?)
+                let log = ByOffset::open(&self.options, source, &place.key().1)?;
+                place.insert(log)
             }
         };
-        (first..=last).try_for_each(|offset| inputs.take(shard, offset, batch))
+        (first..=last).try_for_each(|offset| log.take(shard, offset, batch))
     }
 }

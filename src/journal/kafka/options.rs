@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::checkpoint::CheckpointOptions;
 use super::client::{Consumer, Error, Isolation, Settings};
+use super::inputs::Inputs;
 use super::partition::Partitioner;
+use crate::journal::record::Source;
 
 /// The names of the topics; each has as many partitions as there are shards, `control` and `views` have one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +59,18 @@ impl TopicNames {
             refusals: name("refusals"),
             cycles: name("cycles"),
             views: name("views"),
+        }
+    }
+
+    /// The topic that a shard reads as this source, if `inputs` is what it knows beside the anchor. `None` if that has
+    /// no such number.
+    pub(super) fn of<'a>(&'a self, source: Source, inputs: Option<&'a Inputs>) -> Option<&'a str> {
+        match source {
+            Source::Input(number) => inputs?.topic(number),
+            Source::Lists => Some(&self.lists),
+            Source::Receipts => Some(&self.receipts),
+            Source::Internal => Some(&self.internal),
+            Source::Events | Source::File(_) => Some(&self.events),
         }
     }
 }

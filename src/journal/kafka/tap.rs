@@ -124,7 +124,7 @@ struct Log {
 
 /// One input of some shards, read by offset: mostly forwards.
 #[derive(Debug)]
-pub(super) struct Inputs {
+pub(super) struct ByOffset {
     source: Source,
     topic: Arc<str>,
     reader: Consumer,
@@ -133,16 +133,12 @@ pub(super) struct Inputs {
     timeout: Duration,
 }
 
-impl Inputs {
+impl ByOffset {
     /// `topic` is that of `source` for the shards that are asked of.
-    pub(super) fn open(
-        options: &KafkaOptions,
-        source: Source,
-        topic: Arc<str>,
-    ) -> Result<Self, JournalError> {
+    pub(super) fn open(options: &KafkaOptions, source: Source, topic: &str) -> Result<Self, JournalError> {
         Ok(Self {
             source,
-            topic,
+            topic: Arc::from(topic),
             reader: options.scanner().map_err(storage(DOING))?,
             messages: Messages::new(),
             logs: BTreeMap::new(),
