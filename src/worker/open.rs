@@ -362,8 +362,8 @@ mod tests {
         }
     }
 
-    /// The head of a shard that was empty when it took the second format, with those records beside the engine's.
-    fn head_of_second(control: &Memory, lists: &Lists) -> Head {
+    /// Has the control log say that everything is written in that format.
+    fn begin_format(control: &Memory, format: Format) {
         let record = Record {
             id: "1".to_owned(),
             at: None,
@@ -371,10 +371,30 @@ mod tests {
             role: Role::Operator,
             journey: String::new(),
             expect: None,
-            command: Command::Format(Format::WHOLE_DIGEST),
+            command: Command::Format(format),
         };
         let bytes = super::super::desk::Stored::from(record).encode();
         control.append_control(Timestamp(1), &bytes).expect("memory has room");
+    }
+
+    #[test]
+    fn a_control_log_that_cannot_be_folded_fails_every_shard_the_first_of_which_was_lost() {
+        let control = Memory::new(2);
+        begin_format(&control, Format::NEWEST.next());
+        let shards: Vec<_> = (0..2).map(|shard| (Ticket::new(shard, 0), Copied::of(&[]))).collect();
+        shards[0].0.cancel();
+        let chronicle = Arc::default();
+        let restoring = Restoring { shards, options: Options::of(2), others: u64::MAX, chronicle };
+        let mut failed = Vec::new();
+        restoring.run(&control, &mut |_, _| {}, &mut |Restored { ticket, outcome }| {
+            failed.push((ticket.shard, matches!(outcome, Err(Failure::Desk(_)))));
+        });
+        assert_eq!(failed, [(0, true), (1, true)]);
+    }
+
+    /// The head of a shard that was empty when it took the second format, with those records beside the engine's.
+    fn head_of_second(control: &Memory, lists: &Lists) -> Head {
+        begin_format(control, Format::WHOLE_DIGEST);
         let (mut desk, mut shard) = (Desk::new(), Shard::new(Options::of(1).setup(0)));
         let each = &mut |_: &_, answered: Answered| {
             let (_, step) = answered.expect("it follows");
